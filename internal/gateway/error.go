@@ -1,0 +1,58 @@
+package gateway
+
+import (
+	"errors"
+	"time"
+)
+
+// Code says what kind of error a request met. Each dialect gives every code its own status and type.
+type Code string
+
+// The codes.
+const (
+	Invalid         Code = "invalid"         // the request cannot be understood
+	Unauthenticated Code = "unauthenticated" // no valid token
+	Forbidden       Code = "forbidden"       // a valid token that may not do this
+	NotFound        Code = "not_found"       // no such model or path
+	TooLarge        Code = "too_large"       // the body is over the limit
+	QuotaSpent      Code = "quota_spent"     // the window's limit is reached
+	Overloaded      Code = "overloaded"      // the gateway cannot take the request now; nothing was sent
+	BackendFailed   Code = "backend_failed"  // the backend could not be reached or broke off
+	BackendTimeout  Code = "backend_timeout" // the backend fell silent
+	Internal        Code = "internal"        // a fault of the gateway
+)
+
+// ErrFateUnknown is in the chain of a write's error when the write may have been committed all the same: the
+// connection was lost after it was sent. Writing the same thing again is safe, giving it up is not.
+var ErrFateUnknown = errors.New("the write may or may not have been committed")
+
+// ErrRecordRefused is in the chain of a write's error when the store refuses a record for what is in it. Writing the
+// same thing again fails again; records written beside it are not at fault.
+var ErrRecordRefused = errors.New("the store refuses the record")
+
+// Error is an error that a client may see. Message is written for the person who will read it and says what to
+// do; the cause is for the log only.
+type Error struct {
+	Code       Code
+	Message    string
+	RetryAfter time.Duration // when a retry makes sense; 0 leaves it open
+	NoRetry    bool          // a retry of the same request cannot succeed
+	Cause      error
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return e.Message + ": " + e.Cause.Error()
+	}
+	return e.Message
+}
+
+func (e *Error) Unwrap() error { return e.Cause }
+
+// AsError returns the *Error in err's chain, or an Internal one that hides err from the client.
+func AsError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return &Error{Code: Internal, Message: "The gateway met an internal error. Try again; if it stays, tell its operator the request id.", Cause: err}
+}
