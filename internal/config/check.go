@@ -1,0 +1,165 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// The audit modes.
+const (
+	Strict = "strict"
+	Async  = "async"
+)
+
+// The ways to authenticate to a backend.
+const (
+	AuthOperator = "operator"
+	AuthBearer   = "bearer"
+	AuthNone     = "none"
+)
+
+// CheckFrontend returns every reason why a frontend cannot run on this configuration.
+func (c *Config) CheckFrontend() error {
+	return errors.Join(
+		required("http.listen", c.HTTP.Listen),
+		absoluteURL("oidc.issuer", c.OIDC.Issuer), required("oidc.audience", c.OIDC.Audience), required("oidc.tier_claim", c.OIDC.TierClaim),
+		notEmpty("oidc.algorithms", len(c.OIDC.Algorithms)), noWeakAlgorithm(c.OIDC.Algorithms),
+		required("database.url", c.Database.URL), required("redis.url", c.Redis.URL),
+		oneOf("audit.mode", c.Audit.Mode, Strict, Async), required("audit.spool_dir", c.Audit.SpoolDir),
+		positive("audit.queue", int64(c.Audit.Queue)), positive("audit.writers", int64(c.Audit.Writers)),
+		positive("audit.batch_rows", int64(c.Audit.BatchRows)), positive("http.max_body", c.HTTP.MaxBody),
+		positive("audit.commit_timeout", int64(c.Audit.CommitTimeout)), positive("http.ping_interval", int64(c.HTTP.PingInterval)),
+		positive("upstream.idle_timeout", int64(c.Upstream.IdleTimeout)), positive("audit.lease_ttl", int64(c.Audit.LeaseTTL)),
+		c.checkZone(), c.checkBackends(), c.checkRoutes(), c.checkModels(),
+	)
+}
+
+// CheckWorker returns every reason why a worker cannot run on this configuration.
+func (c *Config) CheckWorker() error {
+	return errors.Join(
+		required("database.url", c.Database.URL), required("redis.url", c.Redis.URL),
+		required("temporal.address", c.Temporal.Address), required("temporal.namespace", c.Temporal.Namespace),
+		required("temporal.task_queue", c.Temporal.TaskQueue),
+		positive("worker.relay_interval", int64(c.Worker.RelayInterval)), positive("worker.relay_concurrency", int64(c.Worker.RelayConcurrency)),
+		positive("worker.backlog_threshold", int64(c.Worker.BacklogThreshold)), positive("worker.backlog_chunk", int64(c.Worker.BacklogChunk)),
+		positive("worker.long_running_after", int64(c.Worker.LongRunningAfter)), positive("worker.sweep_interval", int64(c.Worker.SweepInterval)),
+		positive("worker.leak_age", int64(c.Worker.LeakAge)),
+	)
+}
+
+// CheckMigrate returns every reason why the migration cannot run on this configuration.
+func (c *Config) CheckMigrate() error { return required("database.url", c.Database.URL) }
+
+func (c *Config) checkZone() error {
+	if _, err := c.Zone(); err != nil {
+		return fmt.Errorf("quota.timezone: %w (use a name such as UTC or Europe/Berlin)", err)
+	}
+	return nil
+}
+
+func (c *Config) checkBackends() error {
+	var errs []error
+	seen := map[string]bool{}
+	for i, b := range c.Backends {
+		at := fmt.Sprintf("backends[%d] %s", i, b.Name)
+		errs = append(errs, required(at+": name", b.Name), absoluteURL(at+": base_url", b.BaseURL),
+			oneOf(at+": auth.mode", b.Auth.Mode, AuthOperator, AuthBearer, AuthNone), notEmpty(at+": dialects", len(b.Dialects)))
+		for _, d := range b.Dialects {
+			errs = append(errs, oneOf(at+": dialects", d, string(gateway.Anthropic), string(gateway.OpenAI)))
+		}
+		if b.Auth.Mode == AuthBearer {
+			errs = append(errs, required(at+": auth.token_file", b.Auth.TokenFile))
+		}
+		if seen[b.Name] {
+			errs = append(errs, fmt.Errorf("%s: the name is used twice", at))
+		}
+		seen[b.Name] = true
+	}
+	return errors.Join(errs...)
+}
+
+func (c *Config) checkRoutes() error {
+	var errs []error
+	for name, tier := range c.Tiers {
+		errs = append(errs, notEmpty("tiers."+name+".routes", len(tier.Routes)))
+		for i, r := range tier.Routes {
+			at := fmt.Sprintf("tiers.%s.routes[%d]", name, i)
+			errs = append(errs, required(at+": match", r.Match), c.checkRouteBackend(at, r.Backend))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// checkRouteBackend refuses a route to a backend that is missing or does not speak the dialect of the endpoint.
+func (c *Config) checkRouteBackend(at, name string) error {
+	i := slices.IndexFunc(c.Backends, func(b Backend) bool { return b.Name == name })
+	if i < 0 {
+		return fmt.Errorf("%s: there is no backend %q under backends", at, name)
+	}
+	if !slices.Contains(c.Backends[i].Dialects, string(gateway.Anthropic)) {
+		return fmt.Errorf("%s: backend %q does not speak the anthropic dialect, which /v1/messages needs", at, name)
+	}
+	return nil
+}
+
+func (c *Config) checkModels() error {
+	var errs []error
+	for i, m := range c.Models {
+		at := fmt.Sprintf("models[%d]", i)
+		errs = append(errs, required(at+": id", m.ID))
+		if _, err := time.Parse(time.RFC3339, m.CreatedAt); err != nil {
+			errs = append(errs, fmt.Errorf("%s %s: created_at: %w", at, m.ID, err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+func noWeakAlgorithm(algorithms []string) error {
+	for _, a := range algorithms {
+		if a == "none" || len(a) > 1 && a[:2] == "HS" {
+			return fmt.Errorf("oidc.algorithms: %s is not accepted: a token must be signed with the issuer's private key", a)
+		}
+	}
+	return nil
+}
+
+func required(key, value string) error {
+	if value == "" {
+		return fmt.Errorf("%s is not set", key)
+	}
+	return nil
+}
+
+func notEmpty(key string, n int) error {
+	if n == 0 {
+		return fmt.Errorf("%s is empty", key)
+	}
+	return nil
+}
+
+func positive(key string, n int64) error {
+	if n <= 0 {
+		return fmt.Errorf("%s must be greater than zero", key)
+	}
+	return nil
+}
+
+func oneOf(key, value string, allowed ...string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return fmt.Errorf("%s is %q; it must be one of %q", key, value, allowed)
+}
+
+func absoluteURL(key, value string) error {
+	u, err := url.Parse(value)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("%s is %q; it must be an http or https URL", key, value)
+	}
+	return nil
+}

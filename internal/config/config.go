@@ -1,0 +1,167 @@
+// Package config is the one typed configuration of every binary of the gateway. It is loaded once, from a YAML
+// file and the environment over the defaults, and it is strict: a key nobody reads is an error, and all errors
+// are reported together.
+package config
+
+import (
+	"time"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// Config is everything an operator can choose. The defaults are in [Default].
+type Config struct {
+	HTTP     HTTP            `koanf:"http"`
+	OIDC     OIDC            `koanf:"oidc"`
+	Database Database        `koanf:"database"`
+	Redis    Redis           `koanf:"redis"`
+	Temporal Temporal        `koanf:"temporal"`
+	Audit    Audit           `koanf:"audit"`
+	Quota    Quota           `koanf:"quota"`
+	Worker   Worker          `koanf:"worker"`
+	Upstream Upstream        `koanf:"upstream"`
+	Backends []Backend       `koanf:"backends"`
+	Models   []Model         `koanf:"models"`
+	Tiers    map[string]Tier `koanf:"tiers"`
+	Log      Log             `koanf:"log"`
+}
+
+// HTTP is what the process listens on and how patient it is with its clients.
+type HTTP struct {
+	Listen        string        `koanf:"listen"`         // the clients' endpoint
+	MetricsListen string        `koanf:"metrics_listen"` // /metrics, and the worker's /health and /ready; "" turns it off
+	MaxBody       int64         `koanf:"max_body"`       // bytes of a request body; 413 above
+	HeaderTimeout time.Duration `koanf:"header_timeout"` // to read a request's headers
+	ReadTimeout   time.Duration `koanf:"read_timeout"`   // to read a whole request
+	WriteTimeout  time.Duration `koanf:"write_timeout"`  // for one write to a client that does not read
+	DrainDelay    time.Duration `koanf:"drain_delay"`    // between "not ready" and closing the listener
+	DrainTimeout  time.Duration `koanf:"drain_timeout"`  // for running requests to end after SIGTERM
+	PingInterval  time.Duration `koanf:"ping_interval"`  // of silence before a stream is sent a ping
+}
+
+// OIDC is whose tokens are accepted.
+type OIDC struct {
+	Issuer     string   `koanf:"issuer"`
+	Audience   string   `koanf:"audience"`
+	Algorithms []string `koanf:"algorithms"`  // the accepted signatures
+	TierClaim  string   `koanf:"tier_claim"`  // path of the claim with the tier, dots between levels
+	UserClaim  string   `koanf:"user_claim"`  // path of the claim with the name people know
+	RolesClaim string   `koanf:"roles_claim"` // path of the claim with the list of roles
+	CacheSize  int      `koanf:"cache_size"`  // verified tokens kept
+}
+
+// Database is the audit store. The frontend, the worker and the migration each use a role of their own.
+type Database struct {
+	URL            string        `koanf:"url"`
+	MaxConns       int32         `koanf:"max_conns"`
+	ConnectTimeout time.Duration `koanf:"connect_timeout"`
+}
+
+// Redis is the quota's store.
+type Redis struct {
+	URL     string        `koanf:"url"`
+	Timeout time.Duration `koanf:"timeout"` // for one command
+}
+
+// Temporal is the cluster the workflows run on. Only the worker talks to it.
+type Temporal struct {
+	Address         string        `koanf:"address"`
+	Namespace       string        `koanf:"namespace"`
+	TaskQueue       string        `koanf:"task_queue"`
+	CreateNamespace bool          `koanf:"create_namespace"` // make the namespace at start-up if it is missing
+	Retention       time.Duration `koanf:"retention"`        // of closed workflows, in a namespace we make
+}
+
+// Audit is how requests are put on record.
+type Audit struct {
+	Mode          string        `koanf:"mode"`            // "strict": on record before it leaves; "async": behind a bounded queue
+	CommitTimeout time.Duration `koanf:"commit_timeout"`  // for one commit; then a request is refused, an outcome spooled
+	Queue         int           `koanf:"queue"`           // records that may wait for a commit
+	Writers       int           `koanf:"writers"`         // transactions in flight at once
+	BatchRows     int           `koanf:"batch_rows"`      // records in one transaction
+	SpoolDir      string        `koanf:"spool_dir"`       // where outcomes wait while the database is away
+	SpoolMaxBytes int64         `koanf:"spool_max_bytes"` // new requests are refused when it is reached
+	LeaseTTL      time.Duration `koanf:"lease_ttl"`       // without a heartbeat for this long a frontend counts as dead
+}
+
+// Quota is how use is counted.
+type Quota struct {
+	Timezone string `koanf:"timezone"` // whose calendar day is the window
+}
+
+// Worker is how fast and how patiently the worker settles.
+type Worker struct {
+	RelayInterval       time.Duration `koanf:"relay_interval"`        // between looks at an empty outbox
+	RelayConcurrency    int           `koanf:"relay_concurrency"`     // workflow starts in flight
+	BacklogThreshold    int           `koanf:"backlog_threshold"`     // waiting outcomes above which many are settled at once
+	BacklogChunk        int           `koanf:"backlog_chunk"`         // requests that one such workflow settles
+	LongRunningAfter    time.Duration `koanf:"long_running_after"`    // when a running request becomes visible as a workflow
+	LongRunningDeadline time.Duration `koanf:"long_running_deadline"` // the start delay of such a workflow
+	SweepInterval       time.Duration `koanf:"sweep_interval"`
+	LeaseRecheck        time.Duration `koanf:"lease_recheck"` // a frontend is found dead twice, this far apart
+	LeakAge             time.Duration `koanf:"leak_age"`      // a reservation nobody has on record is released after this
+}
+
+// Upstream is how patient the gateway is with backends.
+type Upstream struct {
+	ConnectTimeout time.Duration `koanf:"connect_timeout"`
+	HeaderTimeout  time.Duration `koanf:"header_timeout"` // until the response begins; long non-streaming answers need minutes
+	IdleTimeout    time.Duration `koanf:"idle_timeout"`   // between two bytes of a response
+}
+
+// Backend is a service that answers prompts.
+type Backend struct {
+	Name     string   `koanf:"name"`
+	Dialects []string `koanf:"dialects"` // "anthropic", "openai": what it speaks
+	BaseURL  string   `koanf:"base_url"` // without /v1
+	Auth     Auth     `koanf:"auth"`
+}
+
+// Auth is the credential a backend is called with.
+type Auth struct {
+	Mode      string `koanf:"mode"`       // "operator" (ANTHROPIC_OAUTH_TOKEN or token_file), "bearer" (token_file) or "none"
+	TokenFile string `koanf:"token_file"` // read again when it changes
+}
+
+// Model is a line of GET /v1/models.
+type Model struct {
+	ID          string `koanf:"id"`
+	DisplayName string `koanf:"display_name"`
+	OwnedBy     string `koanf:"owned_by"`
+	CreatedAt   string `koanf:"created_at"` // RFC 3339
+}
+
+// Tier is what a subscription allows. A missing or negative limit means none.
+type Tier struct {
+	RequestsPerDay int64   `koanf:"requests_per_day"`
+	TokensPerDay   int64   `koanf:"tokens_per_day"`
+	Routes         []Route `koanf:"routes"` // the first that matches decides
+}
+
+// Route sends the models it matches to a backend.
+type Route struct {
+	Match   string `koanf:"match"` // a model id, a family ("haiku"), a vendor ("claude") or "*"
+	Backend string `koanf:"backend"`
+	Model   string `koanf:"model"` // asked for instead of the requested one; "" leaves it
+}
+
+// Log is what the process says of itself, as JSON lines on standard error.
+type Log struct {
+	Level string `koanf:"level"` // debug, info, warn, error
+}
+
+// Zone is the quota's time zone.
+func (c *Config) Zone() (*time.Location, error) { return time.LoadLocation(c.Quota.Timezone) }
+
+// Routes is the tier × model table in the gateway's own terms.
+func (c *Config) Routes() gateway.Routes {
+	routes := make(gateway.Routes, len(c.Tiers))
+	for name, tier := range c.Tiers {
+		plan := gateway.Plan{Limits: gateway.Limits{Requests: tier.RequestsPerDay, Tokens: tier.TokensPerDay}}
+		for _, r := range tier.Routes {
+			plan.Rules = append(plan.Rules, gateway.Rule(r))
+		}
+		routes[gateway.Tier(name)] = plan
+	}
+	return routes
+}
