@@ -1,0 +1,153 @@
+// Package record puts requests and their outcomes on record: many in one transaction, each waited for.
+//
+// There is no timer. A writer takes what waits, commits it, and takes what came meanwhile; so a lone record is
+// committed at once, and under load a commit is shared by as many records as arrived during the one before.
+package record
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// Stager commits records, all or none. Staging a record twice must be harmless.
+//
+// An error with gateway.ErrFateUnknown in its chain means that the records may have been committed; one with
+// gateway.ErrRecordRefused that a record is at fault; any other that nothing was committed.
+type Stager interface {
+	Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*gateway.Outcome) error
+}
+
+// Spool keeps records durably while the Stager cannot take them.
+type Spool interface {
+	PutIntent(in *gateway.Intent) error
+	PutOutcome(out *gateway.Outcome) error
+	Full() bool
+}
+
+// Options are the recorder's bounds; see config.Audit.
+type Options struct {
+	Async         bool          // do not wait for the commit
+	CommitTimeout time.Duration // how long Admit and Finish wait
+	Queue         int           // records that may wait
+	Writers       int           // transactions in flight
+	BatchRows     int           // records in a transaction
+}
+
+// stageTimeout bounds one transaction. It is long: by then the waiting requests have given up, and a transaction
+// cut short leaves a fate unknown.
+const stageTimeout = 10 * time.Second
+
+// Recorder is the group-committing writer. It is safe for concurrent use.
+type Recorder struct {
+	opts   Options
+	stager Stager
+	spool  Spool
+	log    *slog.Logger
+
+	queue   chan *item
+	stop    chan struct{} // closed when the writers are to end once the queue is empty
+	writers sync.WaitGroup
+}
+
+// New starts a recorder. Close ends it.
+func New(stager Stager, spool Spool, opts Options, log *slog.Logger) *Recorder {
+	r := &Recorder{opts: opts, stager: stager, spool: spool, log: log, queue: make(chan *item, opts.Queue), stop: make(chan struct{})}
+	for range opts.Writers {
+		r.writers.Go(r.write)
+	}
+	return r
+}
+
+// Waiting is how many records wait for a writer.
+func (r *Recorder) Waiting() int { return len(r.queue) }
+
+// Admit puts an intent on record. When it returns nil the intent is committed (or, in async mode, queued). An error
+// is an Overloaded *gateway.Error; with gateway.ErrFateUnknown in its chain the intent may yet be committed, and
+// will then be followed by an outcome that says the request was never sent.
+func (r *Recorder) Admit(ctx context.Context, in *gateway.Intent) error {
+	if r.spool.Full() {
+		return refuse("The gateway's local store of unsaved records is full.", errors.New("the spool is full"))
+	}
+	it := &item{intent: in, done: make(chan error, 1)}
+	if err := r.submit(ctx, it); err != nil {
+		return refuse("The gateway cannot put your request on record right now, so it was not sent.", err)
+	}
+	return nil
+}
+
+// Finish puts an outcome on record. When it returns nil the outcome is durable: committed, or spooled if the
+// database did not take it in time (in async mode: queued).
+func (r *Recorder) Finish(ctx context.Context, out *gateway.Outcome) error {
+	it := &item{outcome: out, done: make(chan error, 1)}
+	err := r.submit(context.WithoutCancel(ctx), it)
+	if err == nil {
+		return nil
+	}
+	r.log.Warn("audit: an outcome goes to the spool", "request", out.ID, "error", err)
+	if err := r.spool.PutOutcome(out); err != nil {
+		return fmt.Errorf("audit: outcome of %s is on record nowhere: %w", out.ID, err)
+	}
+	return nil
+}
+
+// Close waits until everything queued is committed, or ctx ends; what is left then goes to the spool. No Admit or
+// Finish may be running or follow.
+func (r *Recorder) Close(ctx context.Context) error {
+	close(r.stop)
+	ended := make(chan struct{})
+	go func() { r.writers.Wait(); close(ended) }()
+	select {
+	case <-ended:
+		return nil
+	case <-ctx.Done():
+	}
+	var errs []error
+	for {
+		select {
+		case it := <-r.queue:
+			errs = append(errs, r.toSpool(it))
+		default:
+			return errors.Join(errs...)
+		}
+	}
+}
+
+// submit queues an item and waits for its commit as long as the mode and the timeout say.
+func (r *Recorder) submit(ctx context.Context, it *item) error {
+	ctx, cancel := context.WithTimeout(ctx, r.opts.CommitTimeout)
+	defer cancel()
+	select {
+	case r.queue <- it:
+	case <-ctx.Done():
+		return errors.New("the queue of records is full")
+	}
+	if r.opts.Async {
+		return nil
+	}
+	select {
+	case err := <-it.done:
+		return err
+	case <-ctx.Done():
+		return it.abandon()
+	}
+}
+
+func (r *Recorder) toSpool(it *item) error {
+	if it.intent != nil {
+		return r.spool.PutIntent(it.intent)
+	}
+	return r.spool.PutOutcome(it.outcome)
+}
+
+func refuse(message string, cause error) error {
+	return &gateway.Error{
+		Code: gateway.Overloaded, RetryAfter: 2 * time.Second, Cause: cause,
+		Message: message + " Nothing was charged. Try again in a few seconds.",
+	}
+}

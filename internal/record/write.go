@@ -1,0 +1,153 @@
+package record
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// write is one writer: it commits what waits until the recorder is closed and the queue empty.
+func (r *Recorder) write() {
+	for {
+		select {
+		case it := <-r.queue:
+			r.commit(r.gather(it))
+			continue
+		default:
+		}
+		select {
+		case it := <-r.queue:
+			r.commit(r.gather(it))
+		case <-r.stop:
+			if len(r.queue) == 0 {
+				return
+			}
+		}
+	}
+}
+
+// gather takes the first item and all that wait behind it, up to a transaction's size.
+func (r *Recorder) gather(first *item) []*item {
+	batch := make([]*item, 0, 1+min(len(r.queue), r.opts.BatchRows))
+	for it := first; ; {
+		if it.take() {
+			batch = append(batch, it)
+		}
+		if len(batch) >= r.opts.BatchRows {
+			return batch
+		}
+		select {
+		case it = <-r.queue:
+		default:
+			return batch
+		}
+	}
+}
+
+// commit stages a batch and tells each waiter. A batch whose fate is unknown is staged again until it is known: it
+// may be in the database, so saying "it is not" would be a lie. In async mode nobody is left to be told, so any
+// failure is tried again; the bounded queue then holds new requests back.
+func (r *Recorder) commit(batch []*item) {
+	if len(batch) == 0 {
+		return
+	}
+	unknown := false
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, time.Second) {
+		err := r.stage(batch)
+		if err == nil {
+			r.committed(batch)
+			return
+		}
+		if errors.Is(err, gateway.ErrRecordRefused) {
+			r.refused(batch, err)
+			return
+		}
+		unknown = unknown || errors.Is(err, gateway.ErrFateUnknown)
+		if !unknown && !r.opts.Async {
+			for _, it := range batch {
+				it.settle(err)
+			}
+			return
+		}
+		r.log.Warn("audit: a commit is tried again", "records", len(batch), "fate_unknown", unknown, "error", err)
+		select {
+		case <-time.After(pause):
+		case <-r.stop:
+			r.rescue(batch, errors.Join(err, gateway.ErrFateUnknown))
+			return
+		}
+	}
+}
+
+func (r *Recorder) stage(batch []*item) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stageTimeout)
+	defer cancel()
+	intents := make([]*gateway.Intent, 0, len(batch))
+	outcomes := make([]*gateway.Outcome, 0, len(batch))
+	for _, it := range batch {
+		if it.intent != nil {
+			intents = append(intents, it.intent)
+		} else {
+			outcomes = append(outcomes, it.outcome)
+		}
+	}
+	return r.stager.Stage(ctx, intents, outcomes)
+}
+
+// committed tells the waiters. An intent whose waiter has left was answered with a refusal and never sent; since
+// it is on record all the same, an outcome that says so must follow.
+func (r *Recorder) committed(batch []*item) {
+	var orphans []*item
+	for _, it := range batch {
+		if !it.settle(nil) && it.intent != nil {
+			orphans = append(orphans, &item{outcome: neverSent(it.intent), done: make(chan error, 1)})
+		}
+	}
+	if len(orphans) == 0 {
+		return
+	}
+	if err := r.stage(orphans); err != nil {
+		r.rescue(orphans, err)
+	}
+}
+
+// refused finds out which record the store cannot hold, by staging each alone.
+func (r *Recorder) refused(batch []*item, err error) {
+	if len(batch) > 1 {
+		for _, it := range batch {
+			r.commit([]*item{it})
+		}
+		return
+	}
+	it := batch[0]
+	if !it.settle(err) || r.opts.Async {
+		r.rescue(batch, err)
+	}
+}
+
+// rescue spools what can neither be committed nor be given back to a waiter.
+func (r *Recorder) rescue(batch []*item, cause error) {
+	for _, it := range batch {
+		waited := it.settle(cause)
+		if waited && !r.opts.Async {
+			continue
+		}
+		err := r.toSpool(it)
+		if it.intent != nil && !waited {
+			err = errors.Join(err, r.spool.PutOutcome(neverSent(it.intent)))
+		}
+		if err != nil {
+			r.log.Error("audit: a record is lost", "intent", it.intent != nil, "error", errors.Join(err, cause))
+		}
+	}
+}
+
+// neverSent is the outcome of a request whose intent was committed after its client had been refused.
+func neverSent(in *gateway.Intent) *gateway.Outcome {
+	return &gateway.Outcome{
+		ID: in.ID, Status: gateway.Failed, EndedAt: time.Now(),
+		Error: "The request was refused and never sent: its record was committed too late.",
+	}
+}
