@@ -1,0 +1,62 @@
+package exchange
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/openova-io/llm-gateway/internal/anthropic"
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// bytesPerToken is what an estimate divides by. It is low, so that the estimate is high.
+const bytesPerToken = 3
+
+// outcome begins the record of how the request ended.
+func (x *exchange) outcome() *gateway.Outcome { return &gateway.Outcome{ID: x.intent.ID} }
+
+// fail ends a request whose client has been given nothing yet, and returns what to tell it.
+func (x *exchange) fail(ctx context.Context, out *gateway.Outcome, failure *gateway.Error) error {
+	return errors.Join(failure, x.finish(ctx, out))
+}
+
+// finish puts the outcome on record. The error, a *gateway.Error, means that it is on record nowhere: the client
+// must not be told that its answer is complete.
+func (x *exchange) finish(ctx context.Context, out *gateway.Outcome) error {
+	out.EndedAt = time.Now()
+	x.s.Metrics.Ended(&x.intent, out)
+	err := x.s.Recorder.Finish(ctx, out)
+	if err == nil {
+		return nil
+	}
+	x.s.Log.Error("an outcome is on record nowhere", "request", out.ID, "error", err)
+	return &gateway.Error{Code: gateway.Internal, Cause: err, Message: "The answer could not be put on record, so it cannot be completed. Try again; if it stays, tell the gateway's operator the request id."}
+}
+
+// usage is what the answer took. Where the backend has not said the last word, it is at least what went by.
+func (x *exchange) usage(a anthropic.Answer, streamed int64, finished bool) gateway.Usage {
+	if x.intent.Charge.Requests == 0 {
+		return gateway.Usage{}
+	}
+	if !a.HasUsage {
+		return x.estimate(streamed)
+	}
+	usage := a.Usage
+	if !finished {
+		usage.Output = max(usage.Output, streamed/bytesPerToken)
+		usage.Estimated = true
+	}
+	return usage
+}
+
+func (x *exchange) estimate(streamed int64) gateway.Usage {
+	return gateway.Usage{Input: x.intent.Charge.Tokens, Output: streamed / bytesPerToken, Estimated: true}
+}
+
+// charge is what the request finally takes from its window.
+func (x *exchange) charge(u gateway.Usage) gateway.Charge {
+	if x.intent.Charge.Requests == 0 {
+		return gateway.Charge{}
+	}
+	return gateway.Charge{Requests: x.intent.Charge.Requests, Tokens: u.Tokens()}
+}
