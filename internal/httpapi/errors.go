@@ -1,0 +1,60 @@
+package httpapi
+
+import (
+	"context"
+	"errors"
+	"math"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/openova-io/llm-gateway/internal/anthropic"
+	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/openai"
+)
+
+// fail answers with an error in the dialect of the request, and ends it.
+func (a *API) fail(c *gin.Context, err error) {
+	e := gateway.AsError(err)
+	a.Refusals.Refused(e.Code)
+	a.logFailure(c, e)
+	h := c.Writer.Header()
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(e.RetryAfter.Seconds()))))
+	}
+	if e.NoRetry {
+		h.Set("X-Should-Retry", "false")
+	}
+	if e.Code == gateway.Unauthenticated {
+		h.Set("WWW-Authenticate", `Bearer realm="llm-gateway"`)
+	}
+	var status int
+	var body []byte
+	if dialect(c.Request) == gateway.OpenAI {
+		status, body = openai.ErrorBody(e)
+	} else {
+		status, body = anthropic.ErrorBody(e, h.Get("Request-Id"))
+	}
+	c.Data(status, "application/json", body)
+	c.Abort()
+}
+
+// logFailure tells the operator of what the client cannot mend.
+func (a *API) logFailure(c *gin.Context, e *gateway.Error) {
+	switch {
+	case errors.Is(e.Cause, context.Canceled):
+	case e.Code == gateway.Internal:
+		a.Log.Error("a request failed", "request", requestID(c), "error", e)
+	case e.Code == gateway.Overloaded || e.Code == gateway.BackendFailed || e.Code == gateway.BackendTimeout:
+		a.Log.Warn("a request failed", "request", requestID(c), "code", e.Code, "error", e)
+	}
+}
+
+// dialect is the one a request is made in. Only the list of models is asked for in both under one path.
+func dialect(r *http.Request) gateway.Dialect {
+	if r.URL.Path == "/v1/models" && r.Header.Get("Anthropic-Version") == "" {
+		return gateway.OpenAI
+	}
+	return gateway.Anthropic
+}

@@ -1,0 +1,121 @@
+package httpapi
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// The number of models on a page of the Anthropic list.
+const (
+	defaultPage = 20
+	maxPage     = 1000
+)
+
+// models lists the models that the caller's subscription is served as themselves: in the Anthropic shape for
+// clients that send anthropic-version, in the OpenAI shape for others.
+func (a *API) models(c *gin.Context) {
+	plan, err := a.Routes.Plan(principal(c).Tier)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	served := make([]config.Model, 0, len(a.Models))
+	for _, m := range a.Models {
+		if plan.Serves(gateway.ParseModel(m.ID)) {
+			served = append(served, m)
+		}
+	}
+	if dialect(c.Request) == gateway.OpenAI {
+		openAIModels(c, served)
+		return
+	}
+	page, more, err := paginate(served, c.Query("limit"), c.Query("after_id"), c.Query("before_id"))
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	anthropicModels(c, page, more)
+}
+
+// paginate cuts the page that a client asked for, and tells whether there is more in its direction.
+func paginate(all []config.Model, limit, after, before string) (page []config.Model, more bool, err error) {
+	size := defaultPage
+	if limit != "" {
+		if size, err = strconv.Atoi(limit); err != nil || size < 1 || size > maxPage {
+			return nil, false, &gateway.Error{Code: gateway.Invalid, NoRetry: true, Message: fmt.Sprintf("limit: must be a number from 1 to %d.", maxPage)}
+		}
+	}
+	at := func(id string) int { return slices.IndexFunc(all, func(m config.Model) bool { return m.ID == id }) }
+	switch {
+	case after != "" && before != "":
+		return nil, false, &gateway.Error{Code: gateway.Invalid, NoRetry: true, Message: "after_id and before_id cannot be used together."}
+	case after != "":
+		if i := at(after); i >= 0 {
+			all = all[i+1:]
+		}
+	case before != "":
+		if i := at(before); i >= 0 {
+			all = all[:i]
+		}
+		if len(all) > size {
+			return all[len(all)-size:], true, nil
+		}
+		return all, false, nil
+	}
+	if len(all) > size {
+		return all[:size], true, nil
+	}
+	return all, false, nil
+}
+
+type anthropicModel struct {
+	Type        string `json:"type"`
+	ID          string `json:"id"`
+	DisplayName string `json:"display_name"`
+	CreatedAt   string `json:"created_at"`
+}
+
+type anthropicPage struct {
+	Data    []anthropicModel `json:"data"`
+	HasMore bool             `json:"has_more"`
+	FirstID *string          `json:"first_id"`
+	LastID  *string          `json:"last_id"`
+}
+
+func anthropicModels(c *gin.Context, models []config.Model, more bool) {
+	page := anthropicPage{Data: make([]anthropicModel, 0, len(models)), HasMore: more}
+	for _, m := range models {
+		page.Data = append(page.Data, anthropicModel{"model", m.ID, m.DisplayName, m.CreatedAt})
+	}
+	if n := len(page.Data); n > 0 {
+		page.FirstID, page.LastID = &page.Data[0].ID, &page.Data[n-1].ID
+	}
+	c.JSON(http.StatusOK, page)
+}
+
+type openAIModel struct {
+	ID      string `json:"id"`
+	Object  string `json:"object"`
+	Created int64  `json:"created"`
+	OwnedBy string `json:"owned_by"`
+}
+
+func openAIModels(c *gin.Context, models []config.Model) {
+	data := make([]openAIModel, 0, len(models))
+	for _, m := range models {
+		created, err := time.Parse(time.RFC3339, m.CreatedAt)
+		if err != nil { // the configuration was checked
+			created = time.Unix(0, 0)
+		}
+		data = append(data, openAIModel{m.ID, "model", created.Unix(), m.OwnedBy})
+	}
+	c.JSON(http.StatusOK, gin.H{"object": "list", "data": data})
+}

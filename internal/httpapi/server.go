@@ -1,0 +1,142 @@
+// Package httpapi is the gateway's face: its paths, who may call them, and how answers and errors are written. It
+// is the only importer of Gin.
+package httpapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/gin-gonic/gin"
+	"github.com/google/uuid"
+
+	"github.com/openova-io/llm-gateway/internal/backend"
+	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/exchange"
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// Authenticator knows callers by their tokens.
+type Authenticator interface {
+	Authenticate(ctx context.Context, tokens ...string) (gateway.Principal, error)
+}
+
+// Exchanger serves a request that goes to a backend.
+type Exchanger interface {
+	Serve(ctx context.Context, req *exchange.Request, client exchange.Client) error
+}
+
+// QuotaReader tells how much of a window is gone.
+type QuotaReader interface {
+	Used(ctx context.Context, subject string, w gateway.Window) (gateway.Used, error)
+}
+
+// Refusals counts what was not admitted.
+type Refusals interface {
+	Refused(code gateway.Code)
+}
+
+// API is everything the paths need. All fields are needed.
+type API struct {
+	HTTP     config.HTTP
+	Models   []config.Model
+	Routes   gateway.Routes
+	Zone     *time.Location
+	Auth     Authenticator
+	Exchange Exchanger
+	Quota    QuotaReader
+	Health   *Health
+	Refusals Refusals
+	Log      *slog.Logger
+
+	bodies backend.Pool
+}
+
+// Handler is the API as one handler.
+func (a *API) Handler() http.Handler {
+	gin.SetMode(gin.ReleaseMode)
+	engine := gin.New()
+	engine.HandleMethodNotAllowed = false
+	engine.Use(a.identify, gin.CustomRecoveryWithWriter(nil, a.recovered))
+
+	engine.HEAD("/", ok)
+	engine.HEAD("/api/hello", ok)
+	engine.GET("/health", ok)
+	engine.GET("/ready", a.Health.ready)
+
+	v1 := engine.Group("/v1", a.authenticate)
+	v1.POST("/messages", a.backendCall(gateway.Messages))
+	v1.POST("/messages/count_tokens", a.backendCall(gateway.CountTokens))
+	v1.GET("/models", a.models)
+	engine.GET("/quota", a.authenticate, a.quota)
+	engine.NoRoute(a.notFound)
+	return forgiving(engine)
+}
+
+// forgiving serves /v1/v1/… as /v1/…: a base URL that ends in /v1 makes Anthropic clients ask for that.
+func forgiving(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/v1/") {
+			r.URL.Path = r.URL.Path[len("/v1"):]
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func ok(c *gin.Context) { c.Status(http.StatusOK) }
+
+// The keys under which a request's own things are kept in its gin.Context.
+const (
+	keyID        = "request id"
+	keyPrincipal = "principal"
+)
+
+// identify gives the request its id, which every answer carries.
+func (a *API) identify(c *gin.Context) {
+	id, err := uuid.NewV7()
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	c.Set(keyID, id)
+	text := id.String()
+	h := c.Writer.Header()
+	h["Request-Id"], h["X-Request-Id"] = []string{text}, []string{text}
+}
+
+func requestID(c *gin.Context) uuid.UUID { return c.MustGet(keyID).(uuid.UUID) } //nolint:forcetypeassert // only identify sets it
+
+// authenticate lets only known callers pass.
+func (a *API) authenticate(c *gin.Context) {
+	bearer := c.Request.Header.Get("Authorization")
+	if scheme, token, found := strings.Cut(bearer, " "); found && strings.EqualFold(scheme, "Bearer") {
+		bearer = strings.TrimSpace(token)
+	} else {
+		bearer = ""
+	}
+	p, err := a.Auth.Authenticate(c.Request.Context(), bearer, c.Request.Header.Get("X-Api-Key"))
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	c.Set(keyPrincipal, p)
+}
+
+func principal(c *gin.Context) gateway.Principal { return c.MustGet(keyPrincipal).(gateway.Principal) } //nolint:forcetypeassert // only authenticate sets it
+
+func (a *API) notFound(c *gin.Context) {
+	a.fail(c, &gateway.Error{
+		Code: gateway.NotFound, NoRetry: true,
+		Message: "There is no " + c.Request.Method + " " + c.Request.URL.Path + " here. The base URL of an Anthropic client is the gateway's address without /v1.",
+	})
+}
+
+func (a *API) recovered(c *gin.Context, panicked any) {
+	a.Log.Error("a handler panicked", "request", requestID(c), "panic", panicked)
+	if c.Writer.Written() {
+		panic(http.ErrAbortHandler) // the client must not take what it has for the whole answer
+	}
+	a.fail(c, gateway.AsError(nil))
+}

@@ -1,0 +1,277 @@
+package httpapi
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/klauspost/compress/zstd"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openova-io/llm-gateway/internal/backend"
+	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/exchange"
+	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/record"
+	"github.com/openova-io/llm-gateway/internal/telemetry"
+)
+
+// world is a gateway with the real request path, a model the test scripts, and stores in memory.
+type world struct {
+	*httptest.Server
+	t        *testing.T
+	api      *API
+	service  *exchange.Service
+	upstream *httptest.Server
+	model    http.HandlerFunc // answers what the gateway sends
+	calls    int
+
+	mu       sync.Mutex
+	lease    bool
+	limit    int64
+	quotaErr error
+	admit    func(*gateway.Intent) error
+	finish   func(*gateway.Outcome) error
+	intents  []*gateway.Intent
+	outcomes []*gateway.Outcome
+	held     map[uuid.UUID]gateway.Charge
+	used     gateway.Used
+	ended    chan struct{}
+}
+
+func newWorld(t *testing.T, model http.HandlerFunc) *world {
+	t.Helper()
+	w := &world{t: t, model: model, lease: true, limit: 10, held: map[uuid.UUID]gateway.Charge{}, ended: make(chan struct{}, 100)}
+	w.upstream = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.mu.Lock()
+		w.calls++
+		w.mu.Unlock()
+		w.model(rw, r)
+	}))
+	t.Cleanup(w.upstream.Close)
+	cfg := config.Default()
+	transport := backend.NewTransport(cfg.Upstream)
+	t.Cleanup(transport.CloseIdleConnections)
+	credential, err := backend.NewCredential(config.Auth{Mode: config.AuthOperator}, "operator-token")
+	if err != nil {
+		t.Fatal(err)
+	}
+	senders := map[string]exchange.Sender{}
+	for _, name := range []string{"anthropic", "internal"} {
+		if senders[name], err = backend.New(config.Backend{Name: name, BaseURL: w.upstream.URL}, credential, transport); err != nil {
+			t.Fatal(err)
+		}
+	}
+	compressor, err := record.NewCompressor()
+	if err != nil {
+		t.Fatal(err)
+	}
+	metrics := telemetry.NewRequests(prometheus.NewRegistry())
+	log := slog.New(slog.DiscardHandler)
+	w.service = &exchange.Service{
+		Options: exchange.Options{Zone: time.UTC, PingInterval: time.Minute, IdleTimeout: time.Minute},
+		Routes:  cfg.Routes(), Backends: senders, Quota: w, Recorder: w, Lease: w, Metrics: metrics, Compressor: compressor, Log: log,
+	}
+	w.api = &API{
+		HTTP: cfg.HTTP, Models: cfg.Models, Routes: cfg.Routes(), Zone: time.UTC, Auth: w, Exchange: w.service, Quota: w,
+		Health: &Health{Log: log}, Refusals: metrics, Log: log,
+	}
+	w.Server = httptest.NewServer(w.api.Handler())
+	t.Cleanup(w.Server.Close)
+	return w
+}
+
+// The world is every store the request path knows.
+
+func (w *world) Authenticate(_ context.Context, tokens ...string) (gateway.Principal, error) {
+	for _, token := range tokens {
+		if tier, ok := strings.CutPrefix(token, "tok-"); ok {
+			return gateway.Principal{Subject: "s-" + tier, User: "u-" + tier, Tier: gateway.Tier(tier)}, nil
+		}
+	}
+	return gateway.Principal{}, &gateway.Error{Code: gateway.Unauthenticated, NoRetry: true, Message: "Your access token is not valid."}
+}
+
+func (w *world) Valid() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lease
+}
+
+func (w *world) Reserve(_ context.Context, _ string, _ gateway.Window, l gateway.Limits, id uuid.UUID, c gateway.Charge) (gateway.Used, gateway.Refusal, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.quotaErr != nil {
+		return gateway.Used{}, "", w.quotaErr
+	}
+	if refusal := l.Admit(w.used, c); refusal != gateway.Admitted {
+		return w.used, refusal, nil
+	}
+	w.held[id] = c
+	w.used.Requests += c.Requests
+	w.used.Tokens += c.Tokens
+	return w.used, gateway.Admitted, nil
+}
+
+func (w *world) Settle(_ context.Context, all ...gateway.Settlement) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range all {
+		w.used.Requests += s.Charge.Requests - w.held[s.ID].Requests
+		w.used.Tokens += s.Charge.Tokens - w.held[s.ID].Tokens
+		delete(w.held, s.ID)
+	}
+	return nil
+}
+
+func (w *world) Used(context.Context, string, gateway.Window) (gateway.Used, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.used, w.quotaErr
+}
+
+func (w *world) Admit(_ context.Context, in *gateway.Intent) error {
+	if w.admit != nil {
+		if err := w.admit(in); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.intents = append(w.intents, in)
+	return nil
+}
+
+func (w *world) Finish(_ context.Context, out *gateway.Outcome) error {
+	if w.finish != nil {
+		if err := w.finish(out); err != nil {
+			return err
+		}
+	}
+	w.mu.Lock()
+	w.outcomes = append(w.outcomes, out)
+	w.mu.Unlock()
+	w.ended <- struct{}{}
+	return nil
+}
+
+func (w *world) sent() int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.calls
+}
+
+// outcome waits for the one outcome of the one request.
+func (w *world) outcome() *gateway.Outcome {
+	w.t.Helper()
+	select {
+	case <-w.ended:
+	case <-time.After(10 * time.Second):
+		w.t.Fatal("no outcome was put on record")
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.intents) != 1 || len(w.outcomes) != 1 || w.intents[0].ID != w.outcomes[0].ID {
+		w.t.Fatalf("%d intents and %d outcomes for one request", len(w.intents), len(w.outcomes))
+	}
+	return w.outcomes[0]
+}
+
+// nothingHappened asserts that a refused request left no trace.
+func (w *world) nothingHappened() {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.calls+len(w.intents)+len(w.outcomes)+len(w.held) > 0 || w.used != (gateway.Used{}) {
+		w.t.Errorf("%d calls, %d intents, %d outcomes, %d reservations, %+v used", w.calls, len(w.intents), len(w.outcomes), len(w.held), w.used)
+	}
+}
+
+func (w *world) request(method, path, body string, header ...string) *http.Request {
+	w.t.Helper()
+	req, err := http.NewRequestWithContext(w.t.Context(), method, w.URL+path, strings.NewReader(body))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer tok-enterprise")
+	req.Header.Set("Anthropic-Version", "2023-06-01")
+	for i := 0; i+1 < len(header); i += 2 {
+		req.Header.Del(header[i])
+		if header[i+1] != "" {
+			req.Header.Set(header[i], header[i+1])
+		}
+	}
+	return req
+}
+
+func (w *world) do(req *http.Request) *http.Response {
+	w.t.Helper()
+	res, err := w.Client().Do(req)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = res.Body.Close() })
+	return res
+}
+
+// post sends a body to a path and returns the whole answer.
+func (w *world) post(path, body string, header ...string) (*http.Response, string) {
+	w.t.Helper()
+	res := w.do(w.request(http.MethodPost, path, body, header...))
+	text, err := io.ReadAll(res.Body)
+	if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		w.t.Fatal(err)
+	}
+	return res, string(text)
+}
+
+func plain(t *testing.T, b gateway.Body) string {
+	t.Helper()
+	decoder, err := zstd.NewReader(bytes.NewReader(b.Zstd))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer decoder.Close()
+	text, err := io.ReadAll(decoder)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+const ask = `{"model":"claude-opus-5-5","max_tokens":10,"messages":[{"role":"user","content":"hi"}],"stream":true}`
+
+const answer = "event: message_start\n" +
+	`data: {"type":"message_start","message":{"id":"msg_1","usage":{"input_tokens":25,"cache_read_input_tokens":4,"output_tokens":1}}}` + "\n\n" +
+	"event: content_block_delta\n" +
+	`data: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":"Hello, this is an answer of some words."}}` + "\n\n" +
+	"event: message_delta\n" +
+	`data: {"type":"message_delta","delta":{"stop_reason":"end_turn"},"usage":{"output_tokens":15}}` + "\n\n" +
+	finalEvent
+
+const finalEvent = "event: message_stop\ndata: {\"type\":\"message_stop\"}\n\n"
+
+// streamed is a model that streams text and then does what is left to do.
+func streamed(text string, then ...func()) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+		w.Header().Set("Request-Id", "req_model")
+		_, _ = io.WriteString(w, text)
+		_ = http.NewResponseController(w).Flush()
+		for _, f := range then {
+			f()
+		}
+	}
+}
+
+func abort() { panic(http.ErrAbortHandler) }
