@@ -1,0 +1,22 @@
+// Package model is a mock of a model provider that speaks both dialects on the
+// wire as the real services do: Anthropic Messages and OpenAI Chat Completions.
+//
+// It is deterministic: the same request gets the same bytes. What it answers is
+// steered by the prompt:
+//
+//   - by default it says which model it is and repeats what the user said;
+//   - "use the NAME tool with {json}" or "use tool NAME" makes it call a tool
+//     the request offers, and the tool's result is quoted in the next turn;
+//   - a request for a JSON schema gets JSON of that schema;
+//   - a request with thinking gets a thinking block with a signature.
+//
+// How it answers (slowly, broken off, with an error …) is steered by
+// [Switches]: for all requests with PUT /mock/faults, or for one request with
+// query parameters, the header x-mock, or "[x-mock: …]" in the last user message.
+// The later ones in this list win.
+//
+// What it was asked is on record: GET /mock/stats and GET /mock/requests.
+//
+// It is also the backend of benchmarks, so a request without switches costs
+// little more than reading its body and writing its answer.
+package model

@@ -1,0 +1,231 @@
+package model
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/tidwall/gjson"
+)
+
+// Config is what a mock can be told.
+type Config struct {
+	// Token is the bearer credential every API request must carry; empty means
+	// none. It proves that the gateway replaced the user's with its own.
+	Token string
+	// Records is how many requests are remembered; 0 means 10,000, negative none.
+	Records int
+	// Models are the ids to list; empty means a few of each dialect.
+	Models []string
+}
+
+// Model is one mock provider. It is an [http.Handler].
+type Model struct {
+	token    string
+	models   []string
+	recorder *recorder
+	api      map[string]endpoint // by method and path
+	mock     http.Handler
+
+	faults  atomic.Pointer[Switches]
+	refused atomic.Int64 // requests seen by status_first
+
+	toolRequest *regexp.Regexp
+}
+
+// endpoint answers a request whose body has been read.
+type endpoint struct {
+	dialect dialect
+	answer  func(*exchange) error
+}
+
+// New returns a mock provider.
+func New(config Config) *Model {
+	records := config.Records
+	if records == 0 {
+		records = 10_000
+	}
+	m := &Model{
+		token:       config.Token,
+		models:      config.Models,
+		recorder:    newRecorder(max(records, 0)),
+		toolRequest: regexp.MustCompile(`(?i)\buse (?:the )?tool ([\w.-]+)|\buse the ([\w.-]+) tool`),
+	}
+	if len(m.models) == 0 {
+		m.models = defaultModels()
+	}
+	m.api = map[string]endpoint{
+		"POST /v1/messages":              {anthropic, m.messages},
+		"POST /v1/messages/count_tokens": {anthropic, m.countTokens},
+		"POST /v1/chat/completions":      {openai, m.chatCompletions},
+		"POST /v1/embeddings":            {openai, m.embeddings},
+	}
+	m.mock = m.control()
+	m.setFaults(noSwitches())
+	return m
+}
+
+// exchange is one request on its way to an answer.
+type exchange struct {
+	w        http.ResponseWriter
+	r        *http.Request
+	dialect  dialect
+	body     []byte
+	sum      [sha256.Size]byte
+	fields   map[string]gjson.Result // of the body, found in one pass
+	switches Switches
+}
+
+// The ways an exchange ends other than by a complete answer.
+var (
+	errClientLeft = errors.New("the client left")
+	errInjected   = errors.New("a switch ended the answer")
+	errCut        = errors.New("a switch cut the connection")
+)
+
+// ServeHTTP answers one request.
+func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, "/mock/") {
+		m.mock.ServeHTTP(w, r)
+		return
+	}
+	end := m.recorder.begin(r.URL.Path)
+	err := m.serve(w, r)
+	switch {
+	case err == nil:
+		end(completed)
+	case errors.Is(err, errInjected), errors.Is(err, errCut):
+		end(faulted)
+	default:
+		end(clientAborted)
+	}
+	if errors.Is(err, errCut) {
+		// The server's own way to drop a connection in the middle of an answer.
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// serve reads, records, checks and answers a request.
+func (m *Model) serve(w http.ResponseWriter, r *http.Request) error {
+	body, err := readBody(r)
+	if err != nil {
+		return errClientLeft
+	}
+	x := &exchange{w: w, r: r, body: body, sum: sha256.Sum256(body)}
+	m.recorder.add(r, x.sum, len(body))
+	target, found := m.find(r)
+	x.dialect = target.dialect
+	x.identify()
+	switch {
+	case !found:
+		return x.refuse(http.StatusNotFound, "Not found: "+r.Method+" "+r.URL.Path)
+	case !m.authorised(r):
+		return x.refuse(http.StatusUnauthorized, "invalid bearer token")
+	}
+	if r.Method == http.MethodPost {
+		if !gjson.ValidBytes(body) {
+			return x.refuse(http.StatusBadRequest, "The request body is not valid JSON")
+		}
+		x.fields = gjson.ParseBytes(body).Map()
+	}
+	if err := m.applySwitches(x); err != nil {
+		return x.refuse(http.StatusBadRequest, err.Error())
+	}
+	if err := x.sleep(x.switches.Delay); err != nil {
+		return err
+	}
+	if m.refuses(x.switches) {
+		return x.refuse(x.switches.Status, x.switches.Message)
+	}
+	return target.answer(x)
+}
+
+// readBody reads the whole body into one buffer of the right size.
+func readBody(r *http.Request) ([]byte, error) {
+	if r.ContentLength <= 0 {
+		return io.ReadAll(r.Body)
+	}
+	var buffer bytes.Buffer
+	buffer.Grow(int(r.ContentLength) + bytes.MinRead)
+	_, err := buffer.ReadFrom(r.Body)
+	return buffer.Bytes(), err
+}
+
+// find returns the endpoint of a request.
+func (m *Model) find(r *http.Request) (endpoint, bool) {
+	if found, ok := m.api[r.Method+" "+r.URL.Path]; ok {
+		return found, true
+	}
+	// Both dialects list models at the same path; only one sends this header.
+	spoken := openai
+	if r.Header.Get("anthropic-version") != "" || strings.HasPrefix(r.URL.Path, "/v1/messages") {
+		spoken = anthropic
+	}
+	path, id, single := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
+	if path != "models" || r.Method != http.MethodGet {
+		return endpoint{dialect: spoken}, false
+	}
+	if single {
+		return endpoint{spoken, func(x *exchange) error { return m.oneModel(x, id) }}, true
+	}
+	return endpoint{spoken, m.listModels}, true
+}
+
+// authorised checks the bearer credential.
+func (m *Model) authorised(r *http.Request) bool {
+	if m.token == "" {
+		return true
+	}
+	sent := r.Header.Get("authorization")
+	return subtle.ConstantTimeCompare([]byte(sent), []byte("Bearer "+m.token)) == 1
+}
+
+// applySwitches collects the switches of a request, the more specific ones last.
+func (m *Model) applySwitches(x *exchange) error {
+	x.switches = *m.faults.Load()
+	if x.r.URL.RawQuery != "" {
+		if err := x.switches.setQuery(x.r.URL.Query()); err != nil {
+			return err
+		}
+	}
+	if list := x.r.Header.Get("x-mock"); list != "" {
+		if err := x.switches.setList(list); err != nil {
+			return fmt.Errorf("header x-mock: %w", err)
+		}
+	}
+	if bytes.Contains(x.body, []byte(directiveStart)) {
+		return x.switches.setPrompt(lastUserTurn(x.fields["messages"]).text)
+	}
+	return nil
+}
+
+// refuses decides whether a request gets the status of its switches.
+func (m *Model) refuses(s Switches) bool {
+	if s.Status == 0 {
+		return false
+	}
+	return s.StatusFirst == off || m.refused.Add(1) <= int64(s.StatusFirst)
+}
+
+// sleep waits, unless the client leaves.
+func (x *exchange) sleep(d time.Duration) error {
+	if d <= 0 {
+		return nil
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-x.r.Context().Done():
+		return errClientLeft
+	}
+}

@@ -1,0 +1,157 @@
+package model
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// Stats counts requests. A request is in exactly one of the last four.
+type Stats struct {
+	Total         int            `json:"total"`
+	Completed     int            `json:"completed"`      // answered to the end
+	Faulted       int            `json:"faulted"`        // a switch or a refusal ended it
+	ClientAborted int            `json:"client_aborted"` // the client left before the end
+	InFlight      int            `json:"in_flight"`
+	MaxInFlight   int            `json:"max_in_flight"`
+	Paths         map[string]int `json:"paths"`
+}
+
+// Record is one request as it arrived.
+type Record struct {
+	Number           int         `json:"number"` // counts from 1
+	At               time.Time   `json:"at"`     // when its body had arrived
+	Method           string      `json:"method"`
+	Path             string      `json:"path"`
+	Query            string      `json:"query,omitempty"`
+	Headers          http.Header `json:"headers"`
+	SHA256           string      `json:"sha256"` // of the body, hexadecimal
+	Size             int         `json:"size"`   // of the body, bytes
+	GatewayRequestID string      `json:"gateway_request_id,omitempty"`
+}
+
+// outcome is how the handling of a request ended.
+type outcome int
+
+const (
+	completed outcome = iota
+	faulted
+	clientAborted
+)
+
+// recorder keeps the statistics and a bounded number of records.
+type recorder struct {
+	mu    sync.Mutex
+	stats Stats
+	ring  []stored
+	limit int // of ring; 0 keeps no records
+	seen  int // records ever added
+	epoch int // changes with every reset
+}
+
+// stored is a record before its presentation, which most are never asked for.
+type stored struct {
+	method, path, query string
+	header              http.Header
+	at                  time.Time
+	sum                 [sha256.Size]byte
+	size                int
+}
+
+func newRecorder(limit int) *recorder {
+	return &recorder{limit: limit, stats: Stats{Paths: map[string]int{}}}
+}
+
+// begin counts a request and returns what counts its end.
+func (r *recorder) begin(path string) func(outcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	epoch := r.epoch
+	r.stats.Total++
+	r.stats.Paths[path]++
+	r.stats.InFlight++
+	r.stats.MaxInFlight = max(r.stats.MaxInFlight, r.stats.InFlight)
+	return func(o outcome) { r.end(epoch, o) }
+}
+
+func (r *recorder) end(epoch int, o outcome) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.InFlight--
+	if epoch != r.epoch {
+		return // it began before the reset, so it is in no total
+	}
+	switch o {
+	case completed:
+		r.stats.Completed++
+	case faulted:
+		r.stats.Faulted++
+	case clientAborted:
+		r.stats.ClientAborted++
+	}
+}
+
+// add keeps a record of a request.
+func (r *recorder) add(request *http.Request, sum [sha256.Size]byte, size int) {
+	// Not the request itself: that would keep its connection in memory.
+	entry := stored{
+		method: request.Method, path: request.URL.Path, query: request.URL.RawQuery, header: request.Header,
+		at: time.Now(), sum: sum, size: size,
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.seen++
+	switch {
+	case r.limit == 0:
+	case len(r.ring) < r.limit:
+		r.ring = append(r.ring, entry)
+	default:
+		r.ring[(r.seen-1)%r.limit] = entry
+	}
+}
+
+// snapshot returns the statistics.
+func (r *recorder) snapshot() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	stats := r.stats
+	stats.Paths = make(map[string]int, len(r.stats.Paths))
+	for path, count := range r.stats.Paths {
+		stats.Paths[path] = count
+	}
+	return stats
+}
+
+// last returns the newest n records, oldest first; n < 0 means all that are kept.
+func (r *recorder) last(n int) []Record {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n < 0 || n > len(r.ring) {
+		n = len(r.ring)
+	}
+	records := make([]Record, 0, n)
+	for number := r.seen - n + 1; number <= r.seen; number++ {
+		records = append(records, r.ring[(number-1)%r.limit].record(number))
+	}
+	return records
+}
+
+func (s stored) record(number int) Record {
+	return Record{
+		Number: number, At: s.at,
+		Method: s.method, Path: s.path, Query: s.query, Headers: s.header,
+		SHA256: hex.EncodeToString(s.sum[:]), Size: s.size,
+		GatewayRequestID: s.header.Get("x-gateway-request-id"),
+	}
+}
+
+// reset forgets everything except the requests in flight.
+func (r *recorder) reset() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats = Stats{Paths: map[string]int{}, InFlight: r.stats.InFlight, MaxInFlight: r.stats.InFlight}
+	r.ring, r.seen = nil, 0
+	r.epoch++
+}

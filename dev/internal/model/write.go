@@ -1,0 +1,132 @@
+package model
+
+import (
+	"net/http"
+	"strconv"
+)
+
+// stream writes the events of one answer, each flushed at once, and applies the
+// switches that count them.
+type stream struct {
+	*exchange
+	flusher http.Flusher
+	events  int
+	bytes   int
+}
+
+// openStream sends the headers of a stream.
+func (x *exchange) openStream() (*stream, error) {
+	header := x.w.Header()
+	header.Set("content-type", "text/event-stream; charset=utf-8")
+	header.Set("cache-control", "no-cache")
+	x.w.WriteHeader(http.StatusOK)
+	flusher, ok := x.w.(http.Flusher)
+	if !ok {
+		return nil, errInjected // not a server's response writer
+	}
+	flusher.Flush()
+	return &stream{exchange: x, flusher: flusher}, nil
+}
+
+// garbage is neither an event nor JSON nor UTF-8.
+const garbage = "\x00\xff\xfe<html>502 Bad Gateway</html>{\"type\":\n\n"
+
+// send writes one event, which includes its closing empty line.
+func (s *stream) send(event []byte) error {
+	switch s.events {
+	case s.switches.Stall:
+		<-s.r.Context().Done()
+		return errClientLeft
+	case s.switches.Error:
+		if err := s.write(s.errorEvent()); err != nil {
+			return err
+		}
+		return errInjected
+	case s.switches.Garbage:
+		if err := s.write([]byte(garbage)); err != nil {
+			return err
+		}
+	}
+	if s.events > 0 {
+		if err := s.sleep(s.switches.Gap); err != nil {
+			return err
+		}
+	}
+	s.events++
+	return s.write(event)
+}
+
+// errorEvent is how a stream of the dialect reports a failure.
+func (s *stream) errorEvent() []byte {
+	if s.dialect == openai {
+		return concat("data: ", string(openaiError(http.StatusServiceUnavailable, "Overloaded")), "\n\n")
+	}
+	envelope := anthropicError("overloaded_error", "Overloaded", s.w.Header().Get("request-id"))
+	return concat("event: error\ndata: ", string(envelope), "\n\n")
+}
+
+// write sends bytes up to where the connection is to be cut.
+func (s *stream) write(content []byte) error {
+	cut := s.switches.Cut != off && s.bytes+len(content) >= s.switches.Cut
+	if cut {
+		content = content[:s.switches.Cut-s.bytes]
+	}
+	s.bytes += len(content)
+	if _, err := s.w.Write(content); err != nil {
+		return errClientLeft
+	}
+	s.flusher.Flush()
+	if cut {
+		return errCut
+	}
+	return nil
+}
+
+// writeJSON sends a complete answer. It has no events to count: a stall begins
+// after the headers, garbage replaces the body, and there is no error event, so
+// that a client which asks again without streaming succeeds.
+func (x *exchange) writeJSON(content []byte) error {
+	if x.switches.Garbage != off {
+		content = []byte(garbage)
+	}
+	header := x.w.Header()
+	header.Set("content-type", "application/json")
+	header.Set("content-length", strconv.Itoa(len(content)))
+	cut := x.switches.Cut != off && x.switches.Cut < len(content)
+	if cut {
+		content = content[:x.switches.Cut]
+	}
+	if x.switches.Stall != off {
+		content = nil
+	}
+	x.w.WriteHeader(http.StatusOK)
+	if _, err := x.w.Write(content); err != nil {
+		return errClientLeft
+	}
+	if cut || x.switches.Stall != off {
+		if flusher, ok := x.w.(http.Flusher); ok {
+			flusher.Flush()
+		}
+	}
+	if cut {
+		return errCut
+	}
+	if x.switches.Stall != off {
+		<-x.r.Context().Done()
+		return errClientLeft
+	}
+	return nil
+}
+
+// concat joins strings into bytes.
+func concat(parts ...string) []byte {
+	n := 0
+	for _, part := range parts {
+		n += len(part)
+	}
+	joined := make([]byte, 0, n)
+	for _, part := range parts {
+		joined = append(joined, part...)
+	}
+	return joined
+}
