@@ -1,0 +1,117 @@
+# Everything here is plain go, npm and sh. `make` alone lists the targets.
+
+GO        ?= go
+ARGS      ?=
+FUZZTIME  ?= 30s
+
+TOOLS     := bin/tools
+# The modules of the repository: each is linted, tested and tidied on its own.
+MODULES   := . dev tests/clients tools
+# What -race is for: code that several goroutines share.
+RACE      ?= ./internal/... ./activities/... ./workflows/...
+# Tests that need built binaries or a running stack have targets of their own.
+UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/chaos -e /tests/bench -e /tests/load)
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+## ---- build and run ----
+
+.PHONY: build stack
+build: stack ## Build the commands and the development stack into bin/
+	@echo "==> commands"
+	@mkdir -p bin
+	@tools/gobuild.sh . bin/ ./cmd/...
+
+stack:
+	@echo "==> development stack (the first build compiles the Temporal server: some minutes)"
+	@mkdir -p bin
+	@tools/gobuild.sh dev bin/stack ./cmd/stack
+
+.PHONY: run
+run: build ## Start the whole stack on this machine (ARGS='--fresh' for an empty one)
+	@exec ./bin/stack up $(ARGS)
+
+.PHONY: clean
+clean: ## Remove what was built and the state of the stack
+	rm -rf bin .run coverage* tests/clients/node_modules
+
+## ---- tests ----
+
+.PHONY: test test-unit test-integration
+test: test-unit test-integration ## All Go tests: unit, then integration
+
+test-unit: ## Unit tests of both modules
+	$(GO) test $(UNIT)
+	cd dev && $(GO) test ./...
+
+test-integration: build ## Tests against real processes: Temporal, Postgres, Redis, the gateway
+	$(GO) test -count=1 -timeout 20m ./tests/integration/...
+
+.PHONY: test-race
+test-race: ## Unit tests under the race detector
+	CGO_ENABLED=1 $(GO) test -race $(RACE)
+
+.PHONY: fuzz
+fuzz: ## Run every fuzz target for FUZZTIME (30s)
+	@tools/fuzz.sh $(FUZZTIME)
+
+.PHONY: clients
+clients: build tests/clients/node_modules ## Real Claude Code and SDKs through the gateway
+	cd tests/clients && $(GO) test -count=1 -v -timeout 20m .
+
+tests/clients/node_modules: tests/clients/package-lock.json
+	cd tests/clients && npm ci --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: webui
+webui: build ## The Temporal Web UI in a headless Chromium; screenshots in bin/webui
+	cd tests/clients && SCREENSHOTS=$(CURDIR)/bin/webui $(GO) test -count=1 -v -timeout 10m ./webui
+
+## ---- measurements and faults ----
+
+.PHONY: load
+load: build ## The promises under a mixed load and kill -9 (ARGS='-requests 10000 -kills 20')
+	$(GO) run ./tests/load $(ARGS)
+
+.PHONY: bench
+bench: build ## What the gateway costs, beside a bare proxy and an empty workflow
+	$(GO) run ./tests/bench $(ARGS)
+
+## ---- code quality ----
+
+.PHONY: lint vet tidy
+lint: tools vet ## Vet, golangci-lint, workflow determinism, tidy modules
+	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
+	cd dev && ../$(TOOLS)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
+	cd tests/clients && ../../$(TOOLS)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
+	$(TOOLS)/workflowcheck ./workflows/...
+	@for m in $(MODULES); do echo "go mod tidy -diff in $$m"; (cd $$m && $(GO) mod tidy -diff) || exit 1; done
+
+vet:
+	$(GO) vet ./...
+	cd dev && $(GO) vet ./...
+	cd tests/clients && $(GO) vet ./...
+
+tidy: ## go mod tidy in every module
+	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy) || exit 1; done
+
+.PHONY: fmt
+fmt: tools ## Format the code and sort its imports
+	$(TOOLS)/golangci-lint fmt ./...
+	cd dev && ../$(TOOLS)/golangci-lint fmt --config ../.golangci.yml ./...
+	cd tests/clients && ../../$(TOOLS)/golangci-lint fmt --config ../../.golangci.yml ./...
+
+.PHONY: check
+check: lint test ## What has to pass before a merge
+
+.PHONY: tools
+tools: $(TOOLS)/.built
+
+$(TOOLS)/.built: tools/go.mod tools/go.sum
+	@echo "==> tools (pinned in tools/go.mod; the first build takes some minutes)"
+	@mkdir -p $(TOOLS)
+	@tools/gobuild.sh tools $(TOOLS)/ tool
+	@touch $@
