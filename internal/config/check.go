@@ -34,6 +34,7 @@ func (c *Config) CheckFrontend() error {
 		positive("audit.queue", int64(c.Audit.Queue)), positive("audit.writers", int64(c.Audit.Writers)),
 		positive("audit.batch_rows", int64(c.Audit.BatchRows)), positive("http.max_body", c.HTTP.MaxBody),
 		positive("audit.commit_timeout", int64(c.Audit.CommitTimeout)), positive("http.ping_interval", int64(c.HTTP.PingInterval)),
+		positive("redis.timeout", int64(c.Redis.Timeout)),
 		positive("upstream.idle_timeout", int64(c.Upstream.IdleTimeout)), positive("audit.lease_ttl", int64(c.Audit.LeaseTTL)),
 		c.checkZone(), c.checkBackends(), c.checkRoutes(), c.checkModels(),
 	)

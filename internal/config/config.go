@@ -60,7 +60,7 @@ type Database struct {
 // Redis is the quota's store.
 type Redis struct {
 	URL     string        `koanf:"url"`
-	Timeout time.Duration `koanf:"timeout"` // for one command
+	Timeout time.Duration `koanf:"timeout"` // for one reservation or settlement
 }
 
 // Temporal is the cluster the workflows run on. Only the worker talks to it.

@@ -12,10 +12,6 @@ import (
 	"github.com/openova-io/llm-gateway/internal/jsonscan"
 )
 
-// releaseTimeout bounds the return of a reservation whose request was not admitted. If it fails, the reservation is
-// found and released later.
-const releaseTimeout = time.Second
-
 // admit plans the request, reserves its quota and puts it on record. After a nil error it may be sent; after any
 // other nothing was charged.
 func (x *exchange) admit(ctx context.Context) error {
@@ -71,6 +67,8 @@ func (x *exchange) reserve(ctx context.Context, limits gateway.Limits) error {
 		return nil
 	}
 	in.Charge.Tokens = gateway.EstimateTokens(len(x.req.Body.Bytes()))
+	ctx, cancel := context.WithTimeout(ctx, x.s.QuotaTimeout)
+	defer cancel()
 	used, refusal, err := x.s.Quota.Reserve(ctx, in.Principal.Subject, in.Window, limits, in.ID, in.Charge)
 	unlimited := limits.Requests < 0 && limits.Tokens < 0
 	switch {
@@ -91,13 +89,13 @@ func (x *exchange) reserve(ctx context.Context, limits gateway.Limits) error {
 	return nil
 }
 
-// release gives back the reservation of a request that is not on record.
+// release gives back the reservation of a request that is not on record. Where that fails, the sweep finds it.
 func (x *exchange) release(ctx context.Context) {
 	in := &x.intent
 	if !in.Reserved {
 		return
 	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), x.s.QuotaTimeout)
 	defer cancel()
 	err := x.s.Quota.Settle(ctx, gateway.Settlement{ID: in.ID, Subject: in.Principal.Subject, Window: in.Window, Reserved: true})
 	if err != nil {

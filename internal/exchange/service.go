@@ -66,6 +66,7 @@ type Request struct {
 type Options struct {
 	Instance     uuid.UUID
 	Zone         *time.Location
+	QuotaTimeout time.Duration // for one reservation
 	PingInterval time.Duration
 	IdleTimeout  time.Duration
 }

@@ -78,7 +78,7 @@ func newWorld(t *testing.T, model http.HandlerFunc) *world {
 	metrics := telemetry.NewRequests(prometheus.NewRegistry())
 	log := slog.New(slog.DiscardHandler)
 	w.service = &exchange.Service{
-		Options: exchange.Options{Zone: time.UTC, PingInterval: time.Minute, IdleTimeout: time.Minute},
+		Options: exchange.Options{Zone: time.UTC, QuotaTimeout: time.Second, PingInterval: time.Minute, IdleTimeout: time.Minute},
 		Routes:  cfg.Routes(), Backends: senders, Quota: w, Recorder: w, Lease: w, Metrics: metrics, Compressor: compressor, Log: log,
 	}
 	w.api = &API{
