@@ -97,8 +97,8 @@ func TestNothingIsAdmittedBeforeItsCommit(t *testing.T) {
 		go func() { admitted <- r.Admit(t.Context(), intent()) }()
 		synctest.Wait()
 		select {
-		case <-admitted:
-			t.Fatal("admitted while the transaction was open")
+		case err := <-admitted:
+			t.Fatalf("admitted while the transaction was open: %v", err)
 		default:
 		}
 		close(release)

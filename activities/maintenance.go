@@ -1,0 +1,97 @@
+package activities
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// closeAtOnce is how many abandoned requests are closed in one statement.
+const closeAtOnce = 1000
+
+// Staging is where requests are on record while they run.
+type Staging interface {
+	Abandoned(ctx context.Context, ttl time.Duration) ([]uuid.UUID, error)
+	CloseAbandoned(ctx context.Context, instances []uuid.UUID, limit int) (int64, error)
+	DropSettledDuplicates(ctx context.Context) (int64, error)
+	PruneLeases(ctx context.Context) error
+	EnsurePartitions(ctx context.Context) error
+	Unknown(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
+	Settlements(ctx context.Context, ids []uuid.UUID) ([]gateway.Settlement, error)
+}
+
+// Reservations is the quota, and what was reserved in it long ago and is still open.
+type Reservations interface {
+	Settler
+	Stale(ctx context.Context, olderThan time.Duration, fn func(subject string, w gateway.Window, ids []uuid.UUID) error) error
+}
+
+// Maintenance are the activities that clean up after processes that died.
+type Maintenance struct {
+	Staging  Staging
+	Quota    Reservations
+	LeaseTTL time.Duration // how long a frontend's lease is given for
+	LeakAge  time.Duration // a reservation this old of a request that is nowhere on record has leaked
+}
+
+// Abandoned answers the frontends that have running requests and no lease. One that was cut off from the database
+// for a moment looks the same: look twice.
+func (m *Maintenance) Abandoned(ctx context.Context) ([]uuid.UUID, error) {
+	return m.Staging.Abandoned(ctx, m.LeaseTTL)
+}
+
+// CloseAbandoned stages the outcome "interrupted" for every running request of the frontends, and answers how many
+// those were. The relay settles them as it does all others.
+func (m *Maintenance) CloseAbandoned(ctx context.Context, frontends []uuid.UUID) (int64, error) {
+	var closed int64
+	for {
+		n, err := m.Staging.CloseAbandoned(ctx, frontends, closeAtOnce)
+		closed += n
+		if err != nil || n < closeAtOnce {
+			return closed, err
+		}
+	}
+}
+
+// ReleaseLeaked looks at reservations that have been open for long. It gives back those of requests that were never
+// admitted, and settles those of requests the ledger has; requests that still run keep theirs. It answers how many
+// it released.
+func (m *Maintenance) ReleaseLeaked(ctx context.Context) (int, error) {
+	var released int
+	err := m.Quota.Stale(ctx, m.LeakAge, func(subject string, w gateway.Window, ids []uuid.UUID) error {
+		// Settled first: a request may reach the ledger between the two questions, but never leave it.
+		settlements, err := m.Staging.Settlements(ctx, ids)
+		if err != nil {
+			return err
+		}
+		unknown, err := m.Staging.Unknown(ctx, ids)
+		if err != nil {
+			return err
+		}
+		for _, id := range unknown {
+			settlements = append(settlements, gateway.Settlement{ID: id, Subject: subject, Window: w, Reserved: true})
+		}
+		if len(settlements) == 0 {
+			return nil
+		}
+		released += len(settlements)
+		return m.Quota.Settle(ctx, settlements...)
+	})
+	return released, err
+}
+
+// Tidy drops what was staged a second time and leases that have run out, makes the partitions of the months to come,
+// and answers how many rows it dropped.
+func (m *Maintenance) Tidy(ctx context.Context) (int64, error) {
+	dropped, err := m.Staging.DropSettledDuplicates(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := m.Staging.PruneLeases(ctx); err != nil {
+		return dropped, err
+	}
+	return dropped, m.Staging.EnsurePartitions(ctx)
+}

@@ -1,0 +1,124 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"go.temporal.io/sdk/client"
+	"go.temporal.io/sdk/worker"
+
+	"github.com/openova-io/llm-gateway/activities"
+	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/postgres"
+	"github.com/openova-io/llm-gateway/internal/redis"
+	"github.com/openova-io/llm-gateway/internal/relay"
+	"github.com/openova-io/llm-gateway/internal/temporal"
+	"github.com/openova-io/llm-gateway/workflows"
+)
+
+// engine is what works in a worker: the workflows and their activities, and the relay that starts them.
+type engine struct {
+	cfg         *config.Config
+	client      client.Client
+	relay       *relay.Relay
+	requests    *activities.Requests
+	maintenance *activities.Maintenance
+	log         *slog.Logger
+	ready       atomic.Bool
+}
+
+func newEngine(cfg *config.Config, tc client.Client, db *postgres.DB, quota *redis.Quota, registry prometheus.Registerer, log *slog.Logger) *engine {
+	r := relay.New(db, tc, relay.Config{
+		TaskQueue: cfg.Temporal.TaskQueue, Interval: cfg.Worker.RelayInterval, Concurrency: cfg.Worker.RelayConcurrency,
+		BacklogThreshold: cfg.Worker.BacklogThreshold, BacklogChunk: cfg.Worker.BacklogChunk,
+		LongRunningAfter: cfg.Worker.LongRunningAfter, LongRunningDeadline: cfg.Worker.LongRunningDeadline,
+	}, log, registry)
+	return &engine{
+		cfg: cfg, client: tc, relay: r, log: log,
+		requests:    &activities.Requests{Ledger: db, Quota: quota, OnRecord: r.OnRecord},
+		maintenance: &activities.Maintenance{Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge},
+	}
+}
+
+// run waits for Temporal and works until ctx ends. The error is one that it cannot recover from.
+func (e *engine) run(ctx context.Context) error {
+	if temporal.Setup(ctx, e.client, e.cfg.Temporal, e.needs(), e.log) != nil {
+		return nil // it gives up only because ctx ended
+	}
+	fatal := make(chan error, 1)
+	w := e.start(ctx, fatal)
+	if w == nil {
+		return nil
+	}
+	e.ready.Store(true)
+	relaying, stop := context.WithCancel(ctx)
+	defer stop()
+	relayed := make(chan struct{})
+	go func() {
+		defer close(relayed)
+		e.relay.Run(relaying)
+	}()
+	select {
+	case err := <-fatal: // the worker has stopped itself
+		e.ready.Store(false)
+		stop()
+		<-relayed
+		return fmt.Errorf("temporal worker: %w", err)
+	case <-relayed:
+		w.Stop()
+		return nil
+	}
+}
+
+// start starts a Temporal worker, or answers nil when ctx ends before it could. A worker that failed to start cannot
+// be started again, so each try has its own.
+func (e *engine) start(ctx context.Context, fatal chan<- error) worker.Worker {
+	for ctx.Err() == nil {
+		w := e.worker(fatal)
+		err := w.Start()
+		if err == nil {
+			return w
+		}
+		e.log.Warn("the Temporal worker does not start; trying on", "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(time.Second):
+		}
+	}
+	return nil
+}
+
+func (e *engine) worker(fatal chan<- error) worker.Worker {
+	w := worker.New(e.client, e.cfg.Temporal.TaskQueue, worker.Options{
+		// An eager start needs a free slot. A request's workflow keeps its own until the quota is settled, which is
+		// after the relay takes it for done, and takes seconds while Redis is away.
+		MaxConcurrentWorkflowTaskExecutionSize:  4 * e.cfg.Worker.RelayConcurrency,
+		MaxConcurrentLocalActivityExecutionSize: e.cfg.Worker.RelayConcurrency,
+		MaxConcurrentActivityExecutionSize:      e.cfg.Worker.RelayConcurrency,
+		WorkerStopTimeout:                       workerStop,
+		OnFatalError:                            func(err error) { fatal <- err },
+	})
+	w.RegisterWorkflow(workflows.Request)
+	w.RegisterWorkflow(workflows.SettleBacklog)
+	w.RegisterWorkflow(workflows.Sweep)
+	w.RegisterActivity(e.requests)
+	w.RegisterActivity(e.maintenance)
+	return w
+}
+
+// needs is what the namespace must have.
+func (e *engine) needs() temporal.Needs {
+	// Twice without a lease must be further apart than a frontend renews it, which is three times in its life.
+	recheck := max(e.cfg.Worker.LeaseRecheck, e.cfg.Audit.LeaseTTL/3+time.Second)
+	return temporal.Needs{
+		Keywords: workflows.Keywords(),
+		Schedules: []temporal.Schedule{{
+			ID: "sweep", Every: e.cfg.Worker.SweepInterval, Workflow: workflows.Sweep, Input: workflows.SweepInput{Recheck: recheck},
+			Summary: "closes what dead frontends left open, releases what leaked, tidies up",
+		}},
+	}
+}

@@ -1,0 +1,153 @@
+// Package app puts the binaries together: it is the one place that knows every part.
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/openova-io/llm-gateway/internal/backend"
+	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/exchange"
+	"github.com/openova-io/llm-gateway/internal/httpapi"
+	"github.com/openova-io/llm-gateway/internal/oidc"
+	"github.com/openova-io/llm-gateway/internal/postgres"
+	"github.com/openova-io/llm-gateway/internal/record"
+	"github.com/openova-io/llm-gateway/internal/redis"
+	"github.com/openova-io/llm-gateway/internal/spool"
+	"github.com/openova-io/llm-gateway/internal/telemetry"
+)
+
+// RunFrontend serves clients until ctx ends, then lets the running requests end. operatorToken is the value of
+// ANTHROPIC_OAUTH_TOKEN.
+//
+// It needs none of its dependencies to start: while the database, the identity provider or Redis is away it says so
+// on /ready and refuses what it cannot serve.
+func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, log *slog.Logger) (err error) {
+	if err := cfg.CheckFrontend(); err != nil {
+		return fmt.Errorf("config:\n%w", err)
+	}
+	zone, err := cfg.Zone()
+	if err != nil {
+		return err
+	}
+	backends, err := senders(cfg, operatorToken)
+	if err != nil {
+		return err
+	}
+	compressor, err := record.NewCompressor()
+	if err != nil {
+		return err
+	}
+	registry := newRegistry()
+	db, err := postgres.Open(ctx, postgres.Config{URL: cfg.Database.URL, MaxConns: cfg.Database.MaxConns, ConnectTimeout: cfg.Database.ConnectTimeout})
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	quota, err := redis.Open(cfg.Redis.URL, db)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, quota.Close()) }()
+	spooled, err := spool.Open(cfg.Audit.SpoolDir, cfg.Audit.SpoolMaxBytes)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, spooled.Close()) }()
+	recorder := record.New(db, spooled, record.Options{
+		Async: cfg.Audit.Mode == config.Async, CommitTimeout: cfg.Audit.CommitTimeout,
+		Queue: cfg.Audit.Queue, Writers: cfg.Audit.Writers, BatchRows: cfg.Audit.BatchRows,
+	}, log)
+	auditGauges(registry, recorder, spooled)
+
+	instance := uuid.New()
+	lease := &lease{instance: instance, ttl: cfg.Audit.LeaseTTL, renew: db.Renew, log: log}
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopBackground()
+	lease.hold(background, cfg.Database.ConnectTimeout)
+	go spooled.Run(background, db, log)
+
+	metrics := telemetry.NewRequests(registry)
+	auth := oidc.New(cfg.OIDC)
+	health := &httpapi.Health{Log: log, Checks: []httpapi.Check{
+		{Name: "database", Vital: true, Look: db.Ping},
+		{Name: "lease", Vital: true, Look: lease.check},
+		{Name: "spool", Vital: true, Look: spoolCheck(spooled)},
+		{Name: "identity provider", Vital: true, Look: auth.Ready},
+		{Name: "redis", Look: quota.Ping},
+	}}
+	api := &httpapi.API{
+		HTTP: cfg.HTTP, Models: cfg.Models, Routes: cfg.Routes(), Zone: zone, Auth: auth, Quota: quota,
+		Health: health, Refusals: metrics, Log: log,
+		Exchange: &exchange.Service{
+			Options: exchange.Options{
+				Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, PingInterval: cfg.HTTP.PingInterval, IdleTimeout: cfg.Upstream.IdleTimeout,
+			},
+			Routes: cfg.Routes(), Backends: backends, Quota: quota, Recorder: recorder, Lease: lease, Metrics: metrics,
+			Compressor: compressor, Log: log,
+		},
+	}
+	server := &http.Server{
+		Addr: cfg.HTTP.Listen, ReadHeaderTimeout: cfg.HTTP.HeaderTimeout, IdleTimeout: 2 * time.Minute,
+		Handler:  api.Handler(), //nolint:contextcheck // each request brings its own context
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
+	log.Info("frontend starts", "listen", cfg.HTTP.Listen, "instance", instance, "audit", cfg.Audit.Mode)
+	err = serve(ctx, log, drain{before: health.Drain, delay: cfg.HTTP.DrainDelay, timeout: cfg.HTTP.DrainTimeout},
+		server, metricsServer(cfg.HTTP.MetricsListen, registry, nil))
+
+	// Every handler has ended, so nothing more is queued: what waits is committed, or spooled if it cannot be.
+	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
+	defer cancel()
+	return errors.Join(err, recorder.Close(flush))
+}
+
+// senders makes the configured backends.
+func senders(cfg *config.Config, operatorToken string) (map[string]exchange.Sender, error) {
+	transport := backend.NewTransport(cfg.Upstream)
+	all := make(map[string]exchange.Sender, len(cfg.Backends))
+	var errs []error
+	for _, b := range cfg.Backends {
+		credential, err := backend.NewCredential(b.Auth, operatorToken)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("backend %s: %w", b.Name, err))
+			continue
+		}
+		sender, err := backend.New(b, credential, transport)
+		errs = append(errs, err)
+		all[b.Name] = sender
+	}
+	return all, errors.Join(errs...)
+}
+
+func spoolCheck(s *spool.Spool) func(context.Context) error {
+	return func(context.Context) error {
+		if s.Full() {
+			return errors.New("the spool is full: new requests are refused until the database takes what is in it")
+		}
+		return nil
+	}
+}
+
+func auditGauges(reg prometheus.Registerer, r *record.Recorder, s *spool.Spool) {
+	telemetry.Gauge(reg, "gateway_audit_queue", "Records that wait for a commit.", func() float64 { return float64(r.Waiting()) })
+	telemetry.Gauge(reg, "gateway_spool_bytes", "Bytes in the local spool.", func() float64 { _, b := s.Size(); return float64(b) })
+	telemetry.Gauge(reg, "gateway_spool_records", "Records in the local spool.", func() float64 { n, _ := s.Size(); return float64(n) })
+}
+
+// NewLog makes the log of a process: JSON lines on standard error.
+func NewLog(cfg config.Log) (*slog.Logger, error) {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
+		return nil, fmt.Errorf("log.level: %w", err)
+	}
+	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}

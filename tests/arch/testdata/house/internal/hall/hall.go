@@ -1,0 +1,3 @@
+package hall
+
+import _ "example.com/pipes/v2"

@@ -1,0 +1,6 @@
+package middle
+
+import (
+	_ "example.org/house/internal/ground"
+	_ "example.org/house/internal/hall"
+)

@@ -1,0 +1,3 @@
+package toys
+
+func init() {}
