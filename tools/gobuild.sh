@@ -22,8 +22,10 @@ begin=$(date +%s)
 status() {
 	fetched=$(grep -c '^go: downloading' "$log")
 	compiled=$(grep -cv '^go: \|[: ]' "$log")
-	[ "$fetched" -eq 0 ] || printf '    %s: %d modules downloaded\n' "$out" "$fetched"
-	printf '    %s: %d packages compiled, %d s\n' "$out" "$compiled" "$(($(date +%s) - begin))"
+	line="    $out: $(($(date +%s) - begin)) s"
+	[ "$fetched" -eq 0 ] || line="$line, $fetched modules downloaded"
+	[ "$compiled" -eq 0 ] || line="$line, $compiled packages compiled"
+	echo "$line"
 }
 
 # The ticker's sleep must not hold our output open after we are gone.

@@ -54,7 +54,7 @@ func TestTheRequestArrivesAsTheClientSentItButForTheCredential(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer res.Body.Close() //nolint:errcheck // a test
+	defer res.Body.Close()
 	if got.URL.Path != "/base/v1/messages" || got.URL.RawQuery != "beta=true" || string(gotBody) != `{"model":"m"}` || got.ContentLength != 13 {
 		t.Errorf("sent %s?%s %q", got.URL.Path, got.URL.RawQuery, gotBody)
 	}

@@ -31,7 +31,7 @@ func (x *exchange) send(ctx context.Context) error {
 	if err != nil {
 		return x.unanswered(ctx, err)
 	}
-	defer res.Body.Close() //nolint:errcheck // it was read to its end, or is given up
+	defer res.Body.Close()
 	backend.CopyResponseHeader(x.client.Header(), res.Header)
 	x.tape = x.s.Compressor.Tape()
 	watch := newWatch(x.client, x.s.Options, func() { cancel(errIdle) })
