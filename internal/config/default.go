@@ -25,7 +25,7 @@ func Default() Config {
 		Worker: Worker{
 			RelayInterval: 100 * time.Millisecond, RelayConcurrency: 64, BacklogThreshold: 500, BacklogChunk: 500,
 			LongRunningAfter: 10 * time.Second, LongRunningDeadline: time.Hour,
-			SweepInterval: 20 * time.Second, LeaseRecheck: 5 * time.Second, LeakAge: time.Minute,
+			SweepInterval: 20 * time.Second, LeaseRecheck: 5 * time.Second, LeakAge: 30 * time.Second,
 		},
 		Upstream: Upstream{ConnectTimeout: 5 * time.Second, HeaderTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute},
 		Models: []Model{

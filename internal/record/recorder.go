@@ -120,12 +120,14 @@ func (r *Recorder) Close(ctx context.Context) error {
 
 // submit queues an item and waits for its commit as long as the mode and the timeout say.
 func (r *Recorder) submit(ctx context.Context, it *item) error {
-	ctx, cancel := context.WithTimeout(ctx, r.opts.CommitTimeout)
-	defer cancel()
+	patience := time.NewTimer(r.opts.CommitTimeout)
+	defer patience.Stop()
 	select {
 	case r.queue <- it:
-	case <-ctx.Done():
+	case <-patience.C:
 		return errors.New("the queue of records is full")
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 	if r.opts.Async {
 		return nil
@@ -133,9 +135,10 @@ func (r *Recorder) submit(ctx context.Context, it *item) error {
 	select {
 	case err := <-it.done:
 		return err
+	case <-patience.C:
 	case <-ctx.Done():
-		return it.abandon()
 	}
+	return it.abandon()
 }
 
 func (r *Recorder) toSpool(it *item) error {

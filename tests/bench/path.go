@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -75,8 +76,11 @@ func sourceCode(size int) string {
 			break
 		}
 	}
-	quoted := fmt.Sprintf("%q", strings.ToValidUTF8(text.String()[:size*9/10], "")) // escapes make it longer
-	return strings.NewReplacer(`\x`, ` `, `\a`, ` `, `\v`, ` `, `\'`, `'`).Replace(quoted[1 : len(quoted)-1])
+	quoted, err := json.Marshal(strings.ToValidUTF8(text.String()[:size*9/10], "")) // escapes make it longer
+	if err != nil {
+		panic(err) // a string always marshals
+	}
+	return string(quoted[1 : len(quoted)-1])
 }
 
 // comparePaths sends the same load along each way, in turns, and prints what each costs beside the direct one.

@@ -47,6 +47,7 @@ func (t *traffic) run(ctx context.Context) {
 				t.mu.Lock()
 				t.ends[end]++
 				t.mu.Unlock()
+				time.Sleep(time.Duration(100+rand.IntN(300)) * time.Millisecond) // so that the load outlasts the kills
 			}
 		})
 	}
