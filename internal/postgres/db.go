@@ -117,6 +117,14 @@ func blame(code string, err error) error {
 	return err
 }
 
+// gaveWay reports that nothing was written because of what others did, and that the same will go well the next time:
+// the statement was the victim of a deadlock, or the partition for a row was made while the row was on its way to the
+// default one. The latter is the only failed check that has no name.
+func gaveWay(err error) bool {
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && (pgErr.Code == "40P01" || pgErr.Code == "23514" && pgErr.ConstraintName == "")
+}
+
 func orDefault(d, otherwise time.Duration) time.Duration {
 	if d <= 0 {
 		return otherwise

@@ -9,7 +9,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
@@ -83,11 +82,11 @@ func (db *DB) WriteLedger(ctx context.Context, requests []uuid.UUID) ([]gateway.
 	return append(written, recorded...), db.missing(ctx, without(rest, recorded))
 }
 
-// move runs moveToLedger, again if it was the one to give way in a deadlock: nothing was written then.
+// move runs moveToLedger, again if it had to give way.
 func (db *DB) move(ctx context.Context, requests []uuid.UUID) (written []gateway.Settlement, err error) {
 	for range 3 {
 		written, err = query(ctx, db, "write ledger", scanSettlement, moveToLedger, ids(requests))
-		if pgErr, ok := errors.AsType[*pgconn.PgError](err); !ok || pgErr.Code != "40P01" {
+		if !gaveWay(err) {
 			break
 		}
 	}

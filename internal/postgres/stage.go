@@ -55,7 +55,11 @@ func (db *DB) Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*
 			return fmt.Errorf("postgres: stage: prepare: %w", err) // nothing was sent
 		}
 	}
-	if err := stage(ctx, conn.Conn().PgConn(), intents, outcomes); err != nil {
+	err = stage(ctx, conn.Conn().PgConn(), intents, outcomes)
+	if gaveWay(err) {
+		err = stage(ctx, conn.Conn().PgConn(), intents, outcomes)
+	}
+	if err != nil {
 		return fmt.Errorf("postgres: stage %d intents and %d outcomes: %w", len(intents), len(outcomes), fate(err))
 	}
 	return nil

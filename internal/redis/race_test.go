@@ -55,6 +55,34 @@ func TestARequestAdmittedWhileRedisWasAwayCountsOnce(t *testing.T) {
 	})
 }
 
+func TestAWindowInDoubtKeepsItsOpenReservations(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		source, done := newRecord(), settlement(newID(), one, true)
+		q := open(t, url, source)
+		reserve(t, q, done)
+		finish(t, q, source, done)
+		reserve(t, q, settlement(newID(), one, true)) // the database does not know of it yet
+		finish(t, q, source, done)                    // again, which is what raises the doubt
+		wantUsed(t, q, "ann", gateway.Used{Requests: 2, Tokens: 20})
+	})
+}
+
+func TestAWindowThatMovedOnIsNotCorrectedToAnOldSnapshot(t *testing.T) {
+	onEach(t, func(t *testing.T, url string) {
+		source, done, next := newRecord(), settlement(newID(), one, true), settlement(newID(), one, true)
+		q := open(t, url, source)
+		reserve(t, q, done)
+		finish(t, q, source, done)
+		source.after = func() { // the snapshot for the comparison is on its way
+			source.after = nil
+			reserve(t, q, next)
+			finish(t, q, source, next)
+		}
+		finish(t, q, source, done)
+		wantUsed(t, q, "ann", gateway.Used{Requests: 2, Tokens: 20})
+	})
+}
+
 func TestAReservationThatWasNeverUsedIsGivenBack(t *testing.T) {
 	onEach(t, func(t *testing.T, url string) {
 		q := open(t, url, newRecord())

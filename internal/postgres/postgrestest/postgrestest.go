@@ -63,7 +63,7 @@ func (s *Server) URL(role Role) string {
 // Exec runs SQL as the superuser, past all that the gateway may do.
 func (s *Server) Exec(tb testing.TB, sql string) {
 	tb.Helper()
-	if err := run(tb.Context(), s.URL(Superuser), sql); err != nil {
+	if err := run(context.WithoutCancel(tb.Context()), s.URL(Superuser), sql); err != nil { // in a cleanup, too
 		tb.Fatal(err)
 	}
 }

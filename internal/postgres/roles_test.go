@@ -1,0 +1,97 @@
+package postgres_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/openova-io/llm-gateway/internal/postgres/postgrestest"
+)
+
+// What each role may do with each table: s(elect), i(nsert), u(pdate), d(elete), t(runcate).
+func TestEachRoleMayDoNoMoreThanItNeeds(t *testing.T) {
+	s := start(t)
+	s.stageEnded(t, 1)
+	may := map[postgrestest.Role]map[string]string{
+		postgrestest.Frontend: {"intents": "i", "outcomes": "i", "bodies": "i", "leases": "i", "ledger": ""},
+		postgrestest.Worker:   {"intents": "sd", "outcomes": "sid", "bodies": "s", "leases": "sd", "ledger": "si"},
+		postgrestest.Auditor:  {"intents": "s", "outcomes": "s", "bodies": "s", "leases": "s", "ledger": "s"},
+	}
+	column := map[string]string{"intents": "id", "outcomes": "id", "bodies": "request_id", "leases": "instance", "ledger": "id"}
+	for role, tables := range may {
+		conn := connect(t, s.URL(role))
+		for table, verbs := range tables {
+			for verb, sql := range map[rune]string{
+				's': "SELECT " + column[table] + " FROM " + table,
+				'i': "INSERT INTO " + table + " DEFAULT VALUES",
+				'u': "UPDATE " + table + " SET " + column[table] + " = " + column[table],
+				'd': "DELETE FROM " + table,
+				't': "TRUNCATE " + table,
+			} {
+				allowed := slices.Contains([]rune(verbs), verb)
+				if got := !denied(t, conn, sql); got != allowed {
+					t.Errorf("%s: %s: allowed = %v, want %v", role, sql, got, allowed)
+				}
+			}
+		}
+	}
+}
+
+func TestNoRoleReachesAPartitionPastItsTable(t *testing.T) {
+	s := start(t)
+	for _, role := range []postgrestest.Role{postgrestest.Frontend, postgrestest.Worker, postgrestest.Auditor} {
+		conn := connect(t, s.URL(role))
+		for _, sql := range []string{"SELECT FROM ledger_default", "DELETE FROM bodies_default", "INSERT INTO ledger_default DEFAULT VALUES"} {
+			if !denied(t, conn, sql) {
+				t.Errorf("%s: %s: allowed", role, sql)
+			}
+		}
+	}
+}
+
+func TestEachRoleMayCallNoMoreThanItNeeds(t *testing.T) {
+	s := start(t)
+	may := map[string][]postgrestest.Role{
+		"SELECT * FROM quota_snapshot('', now())":         {postgrestest.Frontend, postgrestest.Worker},
+		"SELECT ensure_partitions(0)":                     {postgrestest.Worker},
+		"SELECT drop_partitions_before('ledger', now())":  {},
+		"CREATE TABLE mine (x int)":                       {},
+		"COPY ledger TO STDOUT":                           {postgrestest.Worker, postgrestest.Auditor},
+		"SELECT uuid_floor(now())":                        {},
+		"ALTER TABLE ledger DETACH PARTITION ledger_none": {},
+	}
+	for sql, roles := range may {
+		for _, role := range []postgrestest.Role{postgrestest.Frontend, postgrestest.Worker, postgrestest.Auditor} {
+			if got, want := !denied(t, connect(t, s.URL(role)), sql), slices.Contains(roles, role); got != want {
+				t.Errorf("%s: %s: allowed = %v, want %v", role, sql, got, want)
+			}
+		}
+	}
+}
+
+// denied runs sql, takes back what it did, and reports whether it failed for want of a right.
+func denied(t *testing.T, conn *pgx.Conn, sql string) bool {
+	t.Helper()
+	tx, err := conn.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = tx.Rollback(t.Context()) }()
+	_, err = tx.Exec(t.Context(), sql)
+	pgErr, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && pgErr.Code == "42501"
+}
+
+func connect(t *testing.T, url string) *pgx.Conn {
+	t.Helper()
+	conn, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close(context.WithoutCancel(t.Context())) })
+	return conn
+}
