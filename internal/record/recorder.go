@@ -1,6 +1,6 @@
 // Package record puts requests and their outcomes on record: many in one transaction, each waited for.
 //
-// There is no timer. A writer takes what waits, commits it, and takes what came meanwhile; so a lone record is
+// There is no timer where somebody waits. A writer takes what waits, commits it, and takes what came meanwhile; so a lone record is
 // committed at once, and under load a commit is shared by as many records as arrived during the one before.
 package record
 
