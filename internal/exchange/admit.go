@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/gateway"
@@ -22,7 +23,7 @@ func (x *exchange) admit(ctx context.Context) error {
 	if err != nil {
 		return invalid("The request body is not valid JSON: "+err.Error()+".", err)
 	}
-	if scanned.Model == "" {
+	if strings.TrimSpace(scanned.Model) == "" {
 		return invalid("model: Field required. Name the model to use; GET /v1/models lists them.", nil)
 	}
 	plan, err := x.s.Routes.Plan(x.req.Principal.Tier)

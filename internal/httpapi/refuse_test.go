@@ -23,6 +23,7 @@ func TestBadRequestsAreToldWhyAndLeaveNoTrace(t *testing.T) {
 		"broken JSON":    {"/v1/messages", `{"model":"m"`, nil, 400, "invalid_request_error", "not valid JSON"},
 		"no JSON object": {"/v1/messages", `hello`, nil, 400, "invalid_request_error", "not a JSON object"},
 		"no model":       {"/v1/messages", `{"messages":[]}`, nil, 400, "invalid_request_error", "model: Field required"},
+		"a blank model":  {"/v1/messages", `{"model":" "}`, nil, 400, "invalid_request_error", "model: Field required"},
 		"two models":     {"/v1/messages", `{"model":"a","model":"b"}`, nil, 400, "invalid_request_error", "model must be one string"},
 		"no token":       {"/v1/messages", ask, []string{"Authorization", ""}, 401, "authentication_error", "token"},
 		"a wrong token":  {"/v1/messages", ask, []string{"Authorization", "Bearer x", "X-Api-Key", "y"}, 401, "authentication_error", "token"},
