@@ -1,0 +1,138 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+	"time"
+)
+
+func TestAModelsFamilyIsReadFromItsName(t *testing.T) {
+	for id, want := range map[string]string{
+		"claude-opus-5-5":                              "claude opus",
+		"claude-haiku-4-5-20251001":                    "claude haiku",
+		"claude-3-5-sonnet-20241022":                   "claude sonnet",
+		"claude-3-opus":                                "claude opus",
+		"claude-fable-6":                               "claude fable",
+		"us.anthropic.claude-3-5-sonnet-20241022-v1:0": "claude sonnet",
+		"anthropic.claude-haiku-4-5":                   "claude haiku",
+		"anthropic/claude-opus-5-5":                    "claude opus",
+		"claude-sonnet-4-5@20250929":                   "claude sonnet",
+		"CLAUDE-Sonnet-latest":                         "claude sonnet",
+		"claude-2.1":                                   "claude claude",
+		"claude":                                       "claude claude",
+		"gpt-4o-mini":                                  "gpt gpt",
+		"openai/gpt-4":                                 "gpt gpt",
+		"internal":                                     "internal internal",
+		"":                                             " ",
+	} {
+		if m := ParseModel(id); m.Vendor+" "+m.Family != want || m.ID != id {
+			t.Errorf("%q is %q %q, want %q", id, m.Vendor, m.Family, want)
+		}
+	}
+}
+
+func TestTheFirstRuleThatMatchesDecides(t *testing.T) {
+	routes := Routes{"pro": {Rules: []Rule{
+		{Match: "gpt-special", Backend: "special"},
+		{Match: "haiku", Backend: "anthropic"},
+		{Match: "claude", Backend: "anthropic", Model: "claude-haiku-5-5"},
+		{Match: "gpt", Backend: "internal", Model: "internal"},
+	}}}
+	plan, err := routes.Plan("pro")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for asked, want := range map[string]Target{
+		"claude-haiku-4-5": {"anthropic", "claude-haiku-4-5"},
+		"claude-opus-5-5":  {"anthropic", "claude-haiku-5-5"},
+		"claude-unheard-9": {"anthropic", "claude-haiku-5-5"},
+		"gpt-4":            {"internal", "internal"},
+		"gpt-special":      {"special", "gpt-special"},
+	} {
+		if got, err := plan.Target(ParseModel(asked)); err != nil || got != want {
+			t.Errorf("%s goes to %+v (%v), want %+v", asked, got, err, want)
+		}
+	}
+	if _, err := plan.Target(ParseModel("mistral")); AsError(err).Code != NotFound {
+		t.Errorf("a model without a route: %v", err)
+	}
+	if _, err := routes.Plan("gold"); AsError(err).Code != Forbidden {
+		t.Errorf("an unknown tier: %v", err)
+	}
+	if !plan.Serves(ParseModel("claude-haiku-5-5")) || plan.Serves(ParseModel("claude-opus-5-5")) {
+		t.Error("a plan serves a model as itself or not at all")
+	}
+}
+
+func TestAWindowIsTheCalendarDayOfItsZone(t *testing.T) {
+	berlin, err := time.LoadLocation("Europe/Berlin")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		now   string
+		zone  *time.Location
+		start string
+		hours float64
+	}{
+		"UTC":                         {"2026-11-23T23:59:59Z", time.UTC, "2026-11-23T00:00:00Z", 24},
+		"the first instant":           {"2026-11-24T00:00:00Z", time.UTC, "2026-11-24T00:00:00Z", 24},
+		"already tomorrow in Berlin":  {"2026-11-23T23:30:00Z", berlin, "2026-11-23T23:00:00Z", 24},
+		"the day that loses an hour":  {"2026-03-29T12:00:00Z", berlin, "2026-03-28T23:00:00Z", 23},
+		"the day that gains an hour":  {"2026-10-25T12:00:00Z", berlin, "2026-10-24T22:00:00Z", 25},
+		"the last day of a leap year": {"2028-02-29T12:00:00Z", time.UTC, "2028-02-29T00:00:00Z", 24},
+	} {
+		now, err := time.Parse(time.RFC3339, c.now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := DayWindow(now, c.zone)
+		if got := w.Start.UTC().Format(time.RFC3339); got != c.start || w.Reset.Sub(w.Start).Hours() != c.hours {
+			t.Errorf("%s: from %s for %s", name, got, w.Reset.Sub(w.Start))
+		}
+		if now.Before(w.Start) || !now.Before(w.Reset) {
+			t.Errorf("%s: %s is not in its window", name, c.now)
+		}
+	}
+}
+
+func TestAChargeFitsWhenNoLimitIsPassed(t *testing.T) {
+	one := Charge{Requests: 1, Tokens: 100}
+	for name, c := range map[string]struct {
+		limits Limits
+		used   Used
+		charge Charge
+		want   Refusal
+	}{
+		"the last request":      {Limits{10, Unlimited}, Used{9, 0}, one, Admitted},
+		"one too many":          {Limits{10, Unlimited}, Used{10, 0}, one, NoRequests},
+		"the last tokens":       {Limits{Unlimited, 1000}, Used{5, 900}, one, Admitted},
+		"one token too many":    {Limits{Unlimited, 1000}, Used{5, 901}, one, NoTokens},
+		"no limits":             {Limits{Unlimited, Unlimited}, Used{1 << 40, 1 << 50}, one, Admitted},
+		"a free call":           {Limits{10, 1000}, Used{10, 1000}, Charge{}, Admitted},
+		"a limit of nothing":    {Limits{0, Unlimited}, Used{}, one, NoRequests},
+		"requests before token": {Limits{10, 1000}, Used{10, 1000}, one, NoRequests},
+	} {
+		if got := c.limits.Admit(c.used, c.charge); got != c.want {
+			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestReadingTheCacheIsFree(t *testing.T) {
+	if got := (Usage{Input: 1, Output: 20, CacheRead: 300, CacheWrite: 4000}).Tokens(); got != 4021 {
+		t.Errorf("%d tokens", got)
+	}
+}
+
+func TestAnUnknownErrorTellsAClientNothing(t *testing.T) {
+	cause := errors.New("dial tcp 10.1.2.3:5432: password of user x")
+	e := AsError(fmt.Errorf("stage: %w", cause))
+	if e.Code != Internal || !errors.Is(e, cause) {
+		t.Errorf("%+v", e)
+	}
+	if known := (&Error{Code: Invalid, Message: "m"}); AsError(fmt.Errorf("wrapped: %w", known)) != known {
+		t.Error("a known error was replaced")
+	}
+}
