@@ -2,11 +2,8 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -15,31 +12,18 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "frontend:", err)
-		os.Exit(1)
-	}
-}
-
-func command() *cobra.Command {
 	var file string
 	root := &cobra.Command{
-		Use: "frontend", Short: "Serve LLM clients", SilenceUsage: true, SilenceErrors: true, Args: cobra.NoArgs,
+		Use: "frontend", Short: "Serve LLM clients", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
-			if err != nil {
-				return err
-			}
-			log, err := app.NewLog(cfg.Log)
+			cfg, log, err := app.Load(file)
 			if err != nil {
 				return err
 			}
 			return app.RunFrontend(cmd.Context(), cfg, os.Getenv("ANTHROPIC_OAUTH_TOKEN"), log)
 		},
 	}
-	root.PersistentFlags().StringVar(&file, "config", "", "YAML file; LLMGW_… variables override it")
+	root.PersistentFlags().StringVar(&file, "config", "", app.ConfigFlag)
 	check := &cobra.Command{Use: "config", Short: "Work with configuration files"}
 	check.AddCommand(&cobra.Command{
 		Use: "check FILE", Short: "Tell every mistake in a frontend's configuration file", Args: cobra.ExactArgs(1),
@@ -55,5 +39,5 @@ func command() *cobra.Command {
 		},
 	})
 	root.AddCommand(check)
-	return root
+	app.Main(root)
 }

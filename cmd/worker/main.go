@@ -3,11 +3,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -16,36 +12,20 @@ import (
 )
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := command().ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "worker:", err)
-		os.Exit(1)
-	}
-}
-
-func command() *cobra.Command {
 	var file string
 	with := func(run func(context.Context, *config.Config, *slog.Logger) error) func(*cobra.Command, []string) error {
 		return func(cmd *cobra.Command, _ []string) error {
-			cfg, err := config.Load(file)
-			if err != nil {
-				return err
-			}
-			log, err := app.NewLog(cfg.Log)
+			cfg, log, err := app.Load(file)
 			if err != nil {
 				return err
 			}
 			return run(cmd.Context(), cfg, log)
 		}
 	}
-	root := &cobra.Command{
-		Use: "worker", Short: "Settle requests that have ended", SilenceUsage: true, SilenceErrors: true,
-		Args: cobra.NoArgs, RunE: with(app.RunWorker),
-	}
-	root.PersistentFlags().StringVar(&file, "config", "", "YAML file; LLMGW_… variables override it")
+	root := &cobra.Command{Use: "worker", Short: "Settle requests that have ended", Args: cobra.NoArgs, RunE: with(app.RunWorker)}
+	root.PersistentFlags().StringVar(&file, "config", "", app.ConfigFlag)
 	root.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "Bring the database's schema up to date", Args: cobra.NoArgs, RunE: with(app.Migrate),
 	})
-	return root
+	app.Main(root)
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -18,7 +17,6 @@ import (
 	"github.com/openova-io/llm-gateway/internal/exchange"
 	"github.com/openova-io/llm-gateway/internal/httpapi"
 	"github.com/openova-io/llm-gateway/internal/oidc"
-	"github.com/openova-io/llm-gateway/internal/postgres"
 	"github.com/openova-io/llm-gateway/internal/record"
 	"github.com/openova-io/llm-gateway/internal/redis"
 	"github.com/openova-io/llm-gateway/internal/spool"
@@ -47,7 +45,7 @@ func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, 
 		return err
 	}
 	registry := newRegistry()
-	db, err := postgres.Open(ctx, postgres.Config{URL: cfg.Database.URL, MaxConns: cfg.Database.MaxConns, ConnectTimeout: cfg.Database.ConnectTimeout})
+	db, err := openDatabase(ctx, cfg.Database)
 	if err != nil {
 		return err
 	}
@@ -141,13 +139,4 @@ func auditGauges(reg prometheus.Registerer, r *record.Recorder, s *spool.Spool) 
 	telemetry.Gauge(reg, "gateway_audit_queue", "Records that wait for a commit.", func() float64 { return float64(r.Waiting()) })
 	telemetry.Gauge(reg, "gateway_spool_bytes", "Bytes in the local spool.", func() float64 { _, b := s.Size(); return float64(b) })
 	telemetry.Gauge(reg, "gateway_spool_records", "Records in the local spool.", func() float64 { n, _ := s.Size(); return float64(n) })
-}
-
-// NewLog makes the log of a process: JSON lines on standard error.
-func NewLog(cfg config.Log) (*slog.Logger, error) {
-	var level slog.Level
-	if err := level.UnmarshalText([]byte(cfg.Level)); err != nil {
-		return nil, fmt.Errorf("log.level: %w", err)
-	}
-	return slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
 }

@@ -32,7 +32,7 @@ func RunWorker(ctx context.Context, cfg *config.Config, log *slog.Logger) (err e
 		return fmt.Errorf("config:\n%w", err)
 	}
 	registry := newRegistry()
-	db, err := postgres.Open(ctx, postgres.Config{URL: cfg.Database.URL, MaxConns: cfg.Database.MaxConns, ConnectTimeout: cfg.Database.ConnectTimeout})
+	db, err := openDatabase(ctx, cfg.Database)
 	if err != nil {
 		return err
 	}
