@@ -10,7 +10,7 @@ MODULES   := . dev tests/clients tools
 # What -race is for: code that several goroutines share.
 RACE      ?= ./internal/... ./activities/... ./workflows/...
 # Tests that need built binaries or a running stack have targets of their own.
-UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/chaos -e /tests/bench -e /tests/load)
+UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/conformance -e /tests/chaos -e /tests/bench -e /tests/load)
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -48,7 +48,7 @@ test-unit: ## Unit tests of both modules
 	cd dev && $(GO) test ./...
 
 test-integration: build ## Tests against real processes: Temporal, Postgres, Redis, the gateway
-	$(GO) test -count=1 -timeout 20m ./tests/integration/...
+	$(GO) test -p 1 -count=1 -timeout 20m ./tests/integration/... ./tests/conformance/...
 
 .PHONY: test-race
 test-race: ## Unit tests under the race detector

@@ -56,6 +56,16 @@ func Attributes(e gateway.Entry) temporal.SearchAttributes {
 	return temporal.NewSearchAttributes(updates...)
 }
 
+// attributes are the search attributes that change when a request that was shown while it ran ends.
+func (o Outcome) attributes() []temporal.SearchAttributeUpdate {
+	k := newAttributes()
+	changed := []temporal.SearchAttributeUpdate{k.status.ValueSet(string(o.Status))}
+	if o.Target != (gateway.Target{}) {
+		changed = append(changed, k.routed.ValueSet(cut(o.Target.Model, maxAttribute)), k.backend.ValueSet(cut(o.Target.Backend, maxAttribute)))
+	}
+	return changed
+}
+
 // cut shortens a text to n characters.
 func cut(s string, n int) string {
 	if runes := []rune(s); len(runes) > n {

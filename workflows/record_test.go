@@ -83,6 +83,14 @@ func TestRecordHistories(t *testing.T) {
 		r.signalWithStart(t, id, outcome)
 		r.save(t, id)
 	})
+	t.Run("request_running_sent_again", func(t *testing.T) {
+		r := newRecorder(t, c, newStore(), nil)
+		id := r.start(t, "", time.Hour, workflows.Request, running())
+		e := entry()
+		e.Target, e.Attempts = gateway.Target{Backend: "standby", Model: "claude-opus-5-5"}, 2
+		r.signalWithStart(t, id, workflows.Outcome{Status: e.Status, Target: e.Target, Details: workflows.Details(e)})
+		r.save(t, id)
+	})
 	t.Run("backlog", func(t *testing.T) {
 		s := newStore()
 		s.failures = 1

@@ -26,7 +26,8 @@ type RequestInput struct {
 // Outcome is what a waiting [Request] is told of its request's end.
 type Outcome struct {
 	Status  gateway.Status
-	Details string // markdown, see [Details]
+	Target  gateway.Target // of the last attempt; none in a signal of a version that sent every request once
+	Details string         // markdown, see [Details]
 }
 
 // Request puts one request on record and settles it, once. Its id is the request's. It answers what the request took
@@ -72,7 +73,7 @@ func (r *request) awaitEnd(ctx workflow.Context) error {
 		}
 		if received {
 			workflow.SetCurrentDetails(ctx, outcome.Details)
-			return workflow.UpsertTypedSearchAttributes(ctx, newAttributes().status.ValueSet(string(outcome.Status)))
+			return workflow.UpsertTypedSearchAttributes(ctx, outcome.attributes()...)
 		}
 		if r.onRecord(ctx) {
 			return workflow.UpsertTypedSearchAttributes(ctx, newAttributes().status.ValueUnset())

@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"go.temporal.io/api/sdk/v1"
 	"go.temporal.io/sdk/log"
+	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/testsuite"
 
 	"github.com/openova-io/llm-gateway/activities"
@@ -151,4 +152,30 @@ func TestSettleBacklogSettlesEachOnce(t *testing.T) {
 	require.Equal(t, len(ids), settled)
 	require.Len(t, s.settled, len(ids))
 	require.Equal(t, 4, s.calls)
+}
+
+func TestARunningRequestThatEndsShowsWhereItWasLastSent(t *testing.T) {
+	status, backend, routed := temporal.NewSearchAttributeKeyKeyword("RequestStatus"), temporal.NewSearchAttributeKeyKeyword("Backend"), temporal.NewSearchAttributeKeyKeyword("RoutedModel")
+	for name, c := range map[string]struct {
+		target gateway.Target
+		want   temporal.SearchAttributes
+	}{
+		"told by this version": {
+			gateway.Target{Backend: "bedrock", Model: "us.claude"},
+			temporal.NewSearchAttributes(status.ValueSet("completed"), routed.ValueSet("us.claude"), backend.ValueSet("bedrock")),
+		},
+		"told by a version that sent every request once": {gateway.Target{}, temporal.NewSearchAttributes(status.ValueSet("completed"))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newStore()
+			env := environment(t, s)
+			env.OnUpsertTypedSearchAttributes(c.want).Return(nil).Once()
+			env.RegisterDelayedCallback(func() {
+				env.SignalWorkflow(workflows.OutcomeSignal, workflows.Outcome{Status: gateway.Completed, Target: c.target})
+			}, time.Minute)
+			env.ExecuteWorkflow(workflows.Request, running())
+			requireSettledOnce(t, env, s)
+			env.AssertExpectations(t)
+		})
+	}
 }

@@ -19,13 +19,14 @@ const (
 // Summary is a request in one line:
 //
 //	petra (pro) · claude-opus-5-5 → claude-haiku-5-5 via anthropic · completed in 2.3 s · 1,234 in, 56 out
+//	petra (pro) · claude-opus-5-5 via bedrock, 2 attempts · completed in 2.3 s · 1,234 in, 56 out
 //	petra (pro) · claude-opus-5-5 via anthropic · streaming since 12:03:04Z
 func Summary(e gateway.Entry) string {
 	model := name(e.ModelRequested)
 	if e.Target.Model != e.ModelRequested {
 		model += " → " + name(e.Target.Model)
 	}
-	text := fmt.Sprintf("%s (%s) · %s via %s · ", name(e.User), name(string(e.Tier)), model, name(e.Target.Backend))
+	text := fmt.Sprintf("%s (%s) · %s via %s%s · ", name(e.User), name(string(e.Tier)), model, name(e.Target.Backend), attempts(e.Attempts))
 	if e.Status == gateway.Streaming {
 		return oneLine(text + "streaming since " + clock(e.AdmittedAt))
 	}
@@ -54,7 +55,7 @@ func Details(e gateway.Entry) string {
 	row("user", e.User+" ("+string(e.Tier)+")")
 	row("endpoint", endpoint(e))
 	row("model", e.ModelRequested)
-	row("routed to", e.Target.Model+" via "+e.Target.Backend)
+	row("routed to", e.Target.Model+" via "+e.Target.Backend+attempts(e.Attempts))
 	row("session", e.Session)
 	row("admitted", stamp(e.AdmittedAt))
 	row("status", string(e.Status))
@@ -66,6 +67,7 @@ func Details(e gateway.Entry) string {
 	row("stop reason", e.StopReason)
 	row("ended", stamp(e.EndedAt)+", after "+took(e.EndedAt.Sub(e.AdmittedAt)))
 	row("tokens", tokens(e.Usage))
+	row("cost", cost(e.Cost))
 	row("charged", fmt.Sprintf("%s requests, %s tokens", grouped(e.Charge.Requests), grouped(e.Charge.Tokens)))
 	row("quota window", stamp(e.Window.Start))
 	return b.String()
@@ -76,6 +78,22 @@ func endpoint(e gateway.Entry) string {
 		return string(e.Endpoint) + ", streamed"
 	}
 	return string(e.Endpoint)
+}
+
+// attempts is said only of a request that was sent more than once.
+func attempts(n int) string {
+	if n < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", %d attempts", n)
+}
+
+// cost is in units of the price list's currency; nothing where there was none.
+func cost(c gateway.Cost) string {
+	if c == 0 {
+		return ""
+	}
+	return strconv.FormatFloat(float64(c)/1e9, 'f', -1, 64)
 }
 
 func tokens(u gateway.Usage) string {

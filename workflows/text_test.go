@@ -19,7 +19,7 @@ func entry() gateway.Entry {
 	return gateway.Entry{
 		ID: requestID(), AdmittedAt: admitted, EndedAt: admitted.Add(2300 * time.Millisecond), Subject: "s-1", User: "petra", Tier: "pro",
 		Endpoint: gateway.Messages, Stream: true, ModelRequested: "claude-opus-5-5",
-		Target:  gateway.Target{Backend: "anthropic", Model: "claude-haiku-5-5"},
+		Target: gateway.Target{Backend: "anthropic", Model: "claude-haiku-5-5"}, Attempts: 1,
 		Session: "0d6c", Status: gateway.Completed, HTTPStatus: 200, StopReason: "end_turn",
 		Usage:  gateway.Usage{Input: 1034, Output: 56, CacheRead: 150, CacheWrite: 50},
 		Charge: gateway.Charge{Requests: 1, Tokens: 1140}, Window: gateway.DayWindow(admitted, time.UTC),
@@ -34,6 +34,10 @@ func TestSummary(t *testing.T) {
 		"says who asked for what, where it went and what it took": {
 			func(*gateway.Entry) {},
 			"petra (pro) · claude-opus-5-5 → claude-haiku-5-5 via anthropic · completed in 2.3 s · 1,234 in, 56 out",
+		},
+		"counts attempts where there was more than one": {
+			func(e *gateway.Entry) { e.Attempts, e.Target.Model = 2, e.ModelRequested },
+			"petra (pro) · claude-opus-5-5 via anthropic, 2 attempts · completed in 2.3 s · 1,234 in, 56 out",
 		},
 		"names a model once if it is the one asked for": {
 			func(e *gateway.Entry) { e.Target.Model = e.ModelRequested },
@@ -95,6 +99,15 @@ func TestDetailsAreATable(t *testing.T) {
 | charged | 1 requests, 1,140 tokens |
 | quota window | 2026-03-09 00:00:00Z |
 `, workflows.Details(e))
+}
+
+func TestDetailsTellAttemptsAndCost(t *testing.T) {
+	e := entry()
+	require.NotContains(t, workflows.Details(e), "attempts")
+	require.NotContains(t, workflows.Details(e), "cost")
+	e.Attempts, e.Cost = 3, 12_345_678
+	require.Contains(t, workflows.Details(e), "| routed to | claude-haiku-5-5 via anthropic, 3 attempts |\n")
+	require.Contains(t, workflows.Details(e), "| cost | 0.012345678 |\n")
 }
 
 func TestAttributesLeaveOutWhatIsEmpty(t *testing.T) {

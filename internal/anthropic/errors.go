@@ -16,14 +16,25 @@ type envelope struct {
 }
 
 type errorObject struct {
-	Type    string `json:"type"`
-	Message string `json:"message"`
+	Type    string   `json:"type"`
+	Message string   `json:"message"`
+	Details *details `json:"details,omitempty"`
+}
+
+// details tell a client, by its SDK, which feature it has to go on without.
+type details struct {
+	ErrorCode   string   `json:"error_code"` // "thread_unsupported_request"
+	Unsupported []string `json:"unsupported"`
 }
 
 // ErrorBody is an error as the Messages API words it: the HTTP status and the JSON body.
 func ErrorBody(e *gateway.Error, requestID string) (status int, body []byte) {
 	status, kind := classify(e.Code)
-	return status, marshal(envelope{"error", errorObject{kind, e.Message}, requestID})
+	object := errorObject{Type: kind, Message: e.Message}
+	if len(e.Lacks) > 0 {
+		object.Details = &details{e.Lacks[0] + "_unsupported_request", e.Lacks}
+	}
+	return status, marshal(envelope{"error", object, requestID})
 }
 
 // ErrorEvent is an error in the midst of a stream: the event that tells the client its answer is not whole.

@@ -4,165 +4,51 @@ import (
 	"bytes"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/sse"
 )
 
-// maxLine bounds the memory one line of a stream may take. A longer line passes through unread.
-const maxLine = 4 << 20
-
-// Tap watches an event stream as it passes, without changing a byte of it. It reads the usage, and it holds back
-// the event that makes the answer complete, so that the answer can be put on record first.
-//
-// A Tap belongs to one stream and one goroutine.
+// Tap watches a stream of the Messages API as it passes, reads what it says of itself and holds back message_stop.
 type Tap struct {
-	Answer
-	Ended    bool  // the final event has begun; all from there on is held
-	Streamed int64 // bytes of content that went by, for an estimate where usage is missing
+	*sse.Tap
 
-	line     []byte // the unfinished line at the end of what was fed
-	long     bool   // the unfinished line outgrew maxLine
-	held     []byte // what was fed and must not go on yet
-	boundary bool   // the last line fed was blank: an event may be put in here
-	finished bool   // the blank line behind the final event has come
+	answer gateway.Answer
 }
 
 // NewTap returns a tap at the start of a stream.
-func NewTap() *Tap { return &Tap{boundary: true} }
-
-// Pass takes the next bytes of the stream and returns those that may go on to the client: usually p itself. The
-// result is valid until the next call, and until p changes.
-func (t *Tap) Pass(p []byte) []byte {
-	if t.Ended {
-		t.held = append(t.held, p...)
-		t.lines(p)
-		return nil
-	}
-	start := t.lines(p) // where in p holding begins; negative: with bytes that are held already
-	switch {
-	case len(t.held) == 0 && start == len(p):
-		return p
-	case len(t.held) == 0:
-		t.held = append(t.held, p[start:]...)
-		return p[:start]
-	}
-	all := append(t.held, p...) //nolint:gocritic // held is replaced below
-	keep := len(all) - len(p) + start
-	t.held = append([]byte(nil), all[keep:]...)
-	return all[:keep]
+func NewTap() *Tap {
+	t := &Tap{}
+	t.Tap = sse.NewTap(t.read,
+		"event: message_stop", "event:message_stop",
+		`data: {"type":"message_stop"`, `data:{"type":"message_stop"`) // where a backend sends no event lines
+	return t
 }
 
-// Held returns what Pass kept back.
-func (t *Tap) Held() []byte { return t.held }
+// Said is what the answer has said of itself so far.
+func (t *Tap) Said() gateway.Answer { return t.answer }
 
-// Finished reports whether the final event is here to its last byte.
-func (t *Tap) Finished() bool { return t.finished }
-
-// AtBoundary reports whether the bytes passed so far end between two events, where another may be put in.
-func (t *Tap) AtBoundary() bool { return t.boundary && len(t.held) == 0 }
-
-// lines reads p line by line and returns the offset in p from which on bytes must be held. A line that is not
-// complete is held only while it could still turn out to begin the final event.
-func (t *Tap) lines(p []byte) int {
-	hold := len(p)
-	for at := 0; at < len(p); {
-		end := bytes.IndexByte(p[at:], '\n')
-		carried := len(t.line)
-		if end < 0 {
-			t.carry(p[at:])
-			t.boundary = false
-			if !t.Ended && mayEnd(t.line) {
-				hold = at - carried
-			}
-			return hold
-		}
-		line := p[at : at+end]
-		if carried > 0 || t.long {
-			t.carry(line)
-			line = t.line
-		}
-		wasEnded := t.Ended
-		if !t.long {
-			t.read(bytes.TrimSuffix(line, []byte("\r")))
-		}
-		if t.Ended && !wasEnded {
-			hold = at - carried
-		}
-		t.line, t.long = t.line[:0], false
-		at += end + 1
-	}
-	return hold
-}
-
-func (t *Tap) carry(part []byte) {
-	if len(t.line)+len(part) > maxLine {
-		t.long = true
-		return
-	}
-	t.line = append(t.line, part...)
-}
-
-// read takes in one complete line.
-func (t *Tap) read(line []byte) {
-	t.boundary = len(line) == 0
-	if t.boundary {
-		t.finished = t.Ended
-		return
-	}
-	if ends(line) {
-		t.Ended = true
-		return
-	}
-	data, ok := bytes.CutPrefix(line, []byte("data:"))
-	if !ok {
-		return
-	}
-	t.Streamed += max(0, int64(len(data))-contentFrame)
+// read takes in one data line.
+func (t *Tap) read(data []byte) {
+	a := &t.answer
+	a.Streamed += max(0, int64(len(data))-contentFrame)
 	switch {
 	case bytes.Contains(data, []byte(`"usage"`)):
 		event := gjson.GetManyBytes(data, "type", "message.usage", "usage", "delta.stop_reason")
 		switch event[0].Str {
 		case "message_start":
-			t.take(event[1])
+			takeUsage(a, event[1])
 		case "message_delta":
-			t.take(event[2])
-			t.StopReason = event[3].String()
+			takeUsage(a, event[2])
+			a.StopReason = event[3].String()
 		}
 	case bytes.Contains(data, []byte(`"error"`)) && gjson.GetBytes(data, "type").Str == "error":
-		t.ErrorType = gjson.GetBytes(data, "error.type").String()
-		if t.ErrorType == "" {
-			t.ErrorType = "error"
+		a.ErrorType = gjson.GetBytes(data, "error.type").String()
+		if a.ErrorType == "" {
+			a.ErrorType = "error"
 		}
 	}
 }
 
 // contentFrame is about what a content event weighs besides its text.
 const contentFrame = int64(len(` {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":""}}`))
-
-// finals are the ways a line can begin the event that completes an answer: its event line, or its data line where
-// a backend sends no event lines.
-func finals() [4]string {
-	return [...]string{
-		"event: message_stop", "event:message_stop",
-		`data: {"type":"message_stop"`, `data:{"type":"message_stop"`,
-	}
-}
-
-// ends reports whether a complete line begins the final event.
-func ends(line []byte) bool {
-	for _, final := range finals() {
-		if len(line) >= len(final) && string(line[:len(final)]) == final {
-			return true
-		}
-	}
-	return false
-}
-
-// mayEnd reports whether an incomplete line could yet begin the final event.
-func mayEnd(part []byte) bool {
-	for _, final := range finals() {
-		n := min(len(part), len(final))
-		if n > 0 && string(part[:n]) == final[:n] {
-			return true
-		}
-	}
-	return false
-}

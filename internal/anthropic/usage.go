@@ -6,26 +6,18 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// Answer is what an answer, whole or streamed, says of itself.
-type Answer struct {
-	Usage      gateway.Usage
-	HasUsage   bool
-	StopReason string
-	ErrorType  string // of an error event or error body; "" if there was none
-}
-
 // ReadAnswer reads the body of an answer that was not streamed.
-func ReadAnswer(body []byte) Answer {
-	var a Answer
+func ReadAnswer(body []byte) gateway.Answer {
+	var a gateway.Answer
 	fields := gjson.GetManyBytes(body, "usage", "stop_reason", "error.type")
-	a.take(fields[0])
+	takeUsage(&a, fields[0])
 	a.StopReason, a.ErrorType = fields[1].String(), fields[2].String()
 	return a
 }
 
-// take merges a usage object. A stream tells its usage in parts, each cumulative: what a part does not mention
+// takeUsage merges a usage object. A stream tells its usage in parts, each cumulative: what a part does not mention
 // stays as it was.
-func (a *Answer) take(usage gjson.Result) {
+func takeUsage(a *gateway.Answer, usage gjson.Result) {
 	if !usage.IsObject() {
 		return
 	}

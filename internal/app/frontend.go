@@ -19,24 +19,22 @@ import (
 	"github.com/openova-io/llm-gateway/internal/oidc"
 	"github.com/openova-io/llm-gateway/internal/record"
 	"github.com/openova-io/llm-gateway/internal/redis"
+	"github.com/openova-io/llm-gateway/internal/routing"
 	"github.com/openova-io/llm-gateway/internal/spool"
 	"github.com/openova-io/llm-gateway/internal/telemetry"
 )
 
-// RunFrontend serves clients until ctx ends, then lets the running requests end. operatorToken is the value of
+// RunFrontend serves clients until ctx ends, then lets the running requests end. file is where cfg was read from: its
+// backends, models, prices and tiers are put in force when they change there. operatorToken is the value of
 // ANTHROPIC_OAUTH_TOKEN.
 //
 // It needs none of its dependencies to start: while the database, the identity provider or Redis is away it says so
 // on /ready and refuses what it cannot serve.
-func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, log *slog.Logger) (err error) {
+func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken string, log *slog.Logger) (err error) {
 	if err := cfg.CheckFrontend(); err != nil {
 		return fmt.Errorf("config:\n%w", err)
 	}
 	zone, err := cfg.Zone()
-	if err != nil {
-		return err
-	}
-	backends, err := senders(cfg, operatorToken)
 	if err != nil {
 		return err
 	}
@@ -45,6 +43,12 @@ func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, 
 		return err
 	}
 	registry := newRegistry()
+	routes, err := newRoutes(cfg, backend.Environment{OperatorToken: operatorToken, Transport: backend.NewTransport(cfg.Upstream)}, telemetry.NewReloads(registry), log)
+	if err != nil {
+		return err
+	}
+	failing := routing.NewHealth(cfg.Upstream.EjectAfter, cfg.Upstream.EjectFor, cfg.Upstream.EjectMax, time.Now)
+	telemetry.NewBackends(registry, "gateway_backend_ejected", "1 while a backend is left alone because it fails.", routes.ejected(failing))
 	db, err := openDatabase(ctx, cfg.Database)
 	if err != nil {
 		return err
@@ -72,6 +76,9 @@ func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, 
 	defer stopBackground()
 	lease.hold(background, cfg.Database.ConnectTimeout)
 	go spooled.Run(background, db, log)
+	if file != "" {
+		go routes.watch(background, file, cfg)
+	}
 
 	metrics := telemetry.NewRequests(registry)
 	auth := oidc.New(cfg.OIDC)
@@ -83,13 +90,14 @@ func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, 
 		{Name: "redis", Look: quota.Ping},
 	}}
 	api := &httpapi.API{
-		HTTP: cfg.HTTP, Models: cfg.Models, Routes: cfg.Routes(), Zone: zone, Auth: auth, Quota: quota,
+		HTTP: cfg.HTTP, Table: routes.table.Load, Zone: zone, Auth: auth, Quota: quota,
 		Health: health, Refusals: metrics, Log: log,
 		Exchange: &exchange.Service{
 			Options: exchange.Options{
-				Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, PingInterval: cfg.HTTP.PingInterval, IdleTimeout: cfg.Upstream.IdleTimeout,
+				Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, PingInterval: cfg.HTTP.PingInterval,
+				FirstByteTimeout: cfg.Upstream.FirstByteTimeout, IdleTimeout: cfg.Upstream.IdleTimeout, RetryWait: cfg.Upstream.RetryWait,
 			},
-			Routes: cfg.Routes(), Backends: backends, Quota: quota, Recorder: recorder, Lease: lease, Metrics: metrics,
+			Table: routes.table.Load, Health: failing, Quota: quota, Recorder: recorder, Lease: lease, Metrics: metrics,
 			Compressor: compressor, Log: log,
 		},
 	}
@@ -106,24 +114,6 @@ func RunFrontend(ctx context.Context, cfg *config.Config, operatorToken string, 
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, recorder.Close(flush))
-}
-
-// senders makes the configured backends.
-func senders(cfg *config.Config, operatorToken string) (map[string]exchange.Sender, error) {
-	transport := backend.NewTransport(cfg.Upstream)
-	all := make(map[string]exchange.Sender, len(cfg.Backends))
-	var errs []error
-	for _, b := range cfg.Backends {
-		credential, err := backend.NewCredential(b.Auth, operatorToken)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("backend %s: %w", b.Name, err))
-			continue
-		}
-		sender, err := backend.New(b, credential, transport)
-		errs = append(errs, err)
-		all[b.Name] = sender
-	}
-	return all, errors.Join(errs...)
 }
 
 func spoolCheck(s *spool.Spool) func(context.Context) error {

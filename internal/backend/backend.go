@@ -1,85 +1,66 @@
-// Package backend sends requests to the services that answer prompts.
+// Package backend sends requests to the services that answer prompts: the Anthropic API and whatever speaks like it or
+// like OpenAI's, Claude on Amazon Bedrock, Claude and Gemini on Google Vertex AI.
 package backend
 
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
-	"net/url"
-	"strings"
-	"time"
 
 	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// Call is one request to a backend.
+// Call is one request to a backend, in the dialect of its endpoint.
 type Call struct {
-	ID     string // ours; sent as X-Gateway-Request-Id, so that a backend's log can be held against the ledger
-	Path   string // "/v1/messages"
-	Query  string // raw, without the question mark
-	Header http.Header
-	Body   *Body
+	ID       string // ours; sent as X-Gateway-Request-Id, so that a backend's log can be held against the ledger
+	Endpoint gateway.Endpoint
+	Model    string      // as the body names it
+	Stream   bool        // the answer is wanted as an event stream
+	Query    string      // raw, without the question mark
+	Header   http.Header // the client's
+	Caller   http.Header // the caller's own credential, for a backend of mode caller; nil if there is none
+	Body     *Body
 }
 
-// Backend is a service that speaks a dialect over plain HTTP.
-type Backend struct {
-	name       string
-	base       *url.URL
-	credential Credential
-	transport  http.RoundTripper
+// Backend is a service that answers prompts.
+type Backend interface {
+	// Send sends the call and returns the response as soon as its header is here. The response is in the dialect of
+	// the call's endpoint, whatever framing and whatever errors the service has of its own: JSON, or text/event-stream
+	// where the answer is streamed. Send takes over the caller's hold on c.Body, also when it fails. An error means
+	// that no response began; nothing is sent twice.
+	Send(ctx context.Context, c Call) (*http.Response, error)
+	// Learn is told of a 400 that the call was answered with. It reports whether the backend has learnt from it what
+	// it must leave out of such calls, so that sending the call once more makes sense. It reads c.Body, which the
+	// caller still holds.
+	Learn(c Call, answer []byte) bool
 }
 
-// New makes a backend.
-func New(cfg config.Backend, credential Credential, transport http.RoundTripper) (*Backend, error) {
-	base, err := url.Parse(strings.TrimRight(cfg.BaseURL, "/"))
+// Environment is what backends are made with, beside their configuration.
+type Environment struct {
+	OperatorToken string // the value of ANTHROPIC_OAUTH_TOKEN
+	Transport     http.RoundTripper
+}
+
+// New makes the backend of a configuration. For a cloud it looks for credentials, which may ask the machine's metadata
+// service; nothing is sent to the backend itself.
+func New(cfg config.Backend, env Environment) (Backend, error) {
+	b, err := newKind(cfg, env)
 	if err != nil {
 		return nil, fmt.Errorf("backend %s: %w", cfg.Name, err)
 	}
-	return &Backend{name: cfg.Name, base: base, credential: credential, transport: transport}, nil
+	return b, nil
 }
 
-// NewTransport makes the transport that all backends share. It keeps as many idle connections as there is load,
-// speaks HTTP/1.1 (one stream a connection: a slow stream never stands in another's way), and leaves encodings
-// alone. The time until a response begins is bounded by upstream.header_timeout, the time between its bytes by
-// whoever reads them.
-func NewTransport(cfg config.Upstream) *http.Transport {
-	var protocols http.Protocols
-	protocols.SetHTTP1(true)
-	return &http.Transport{
-		Proxy:                 http.ProxyFromEnvironment,
-		DialContext:           (&net.Dialer{Timeout: cfg.ConnectTimeout, KeepAlive: 30 * time.Second}).DialContext,
-		TLSHandshakeTimeout:   cfg.ConnectTimeout,
-		ResponseHeaderTimeout: cfg.HeaderTimeout,
-		MaxIdleConnsPerHost:   4096,
-		IdleConnTimeout:       90 * time.Second,
-		DisableCompression:    true,
-		ReadBufferSize:        16 << 10,
-		WriteBufferSize:       32 << 10,
-		Protocols:             &protocols,
+func newKind(cfg config.Backend, env Environment) (Backend, error) {
+	if err := check(cfg); err != nil {
+		return nil, err
 	}
-}
-
-// Send sends the call and returns the response as soon as its header is here. It takes over the caller's hold on
-// c.Body, also when it fails.
-func (b *Backend) Send(ctx context.Context, c Call) (*http.Response, error) {
-	header := requestHeader(c.Header)
-	header.Set("Accept-Encoding", "identity") // usage and the end of a stream are read from the bytes
-	header.Set("X-Gateway-Request-Id", c.ID)
-	if err := b.credential.Authorize(header); err != nil {
-		c.Body.release()
-		return nil, fmt.Errorf("backend %s: %w", b.name, err)
+	switch cfg.Kind {
+	case config.KindBedrock:
+		return newBedrock(cfg, env)
+	case config.KindVertex:
+		return newVertex(cfg, env)
 	}
-	target := *b.base
-	target.Path += c.Path
-	target.RawQuery = c.Query
-	req := &http.Request{
-		Method: http.MethodPost, URL: &target, Host: target.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		Header: header, Body: c.Body.reader(), ContentLength: int64(len(c.Body.Bytes())),
-	}
-	res, err := b.transport.RoundTrip(req.WithContext(ctx))
-	if err != nil {
-		return nil, fmt.Errorf("backend %s: %w", b.name, err)
-	}
-	return res, nil
+	return newService(cfg, env)
 }

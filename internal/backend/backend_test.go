@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 func body(t *testing.T, p *Pool, text string) *Body {
@@ -39,13 +40,14 @@ func TestTheRequestArrivesAsTheClientSentItButForTheCredential(t *testing.T) {
 	defer upstream.Close()
 	transport := NewTransport(config.Default().Upstream)
 	defer transport.CloseIdleConnections()
-	be, err := New(config.Backend{Name: "a", BaseURL: upstream.URL + "/base/"}, fixed("Bearer operator"), transport)
+	be, err := New(config.Backend{Name: "a", BaseURL: upstream.URL + "/base/", Auth: config.Auth{Mode: config.AuthOperator}},
+		Environment{OperatorToken: "operator", Transport: transport})
 	if err != nil {
 		t.Fatal(err)
 	}
 	var pool Pool
 	res, err := be.Send(context.Background(), Call{
-		ID: "id-1", Path: "/v1/messages", Query: "beta=true", Body: body(t, &pool, `{"model":"m"}`),
+		ID: "id-1", Endpoint: gateway.Messages, Model: "m", Query: "beta=true", Body: body(t, &pool, `{"model":"m"}`),
 		Header: http.Header{
 			"Authorization": {"Bearer user"}, "X-Api-Key": {"user"}, "Cookie": {"c"}, "X-Forwarded-For": {"10.0.0.1"}, "Connection": {"close"},
 			"Anthropic-Beta": {"a,b", "c"}, "Anthropic-Version": {"2026-10-21"}, "X-Unknown": {"kept"}, "Accept-Encoding": {"gzip, br"},
@@ -144,7 +146,7 @@ func TestTheOperatorsTokenComesFromTheEnvironmentOrAFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	h := http.Header{}
-	if err := c.Authorize(h); err != nil || h.Get("Authorization") != "Bearer tok" {
+	if err := c.Authorize(h, nil); err != nil || h.Get("Authorization") != "Bearer tok" {
 		t.Errorf("%v %v", h, err)
 	}
 	if _, err := NewCredential(config.Auth{Mode: config.AuthOperator}, ""); err == nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -20,6 +21,13 @@ type Body struct {
 	pool *Pool
 	buf  []byte
 	held atomic.Int32
+}
+
+// NewBody makes a body of bytes that belong to no pool. The caller holds it; it need not be released.
+func NewBody(p []byte) *Body {
+	b := &Body{buf: p}
+	b.held.Store(1)
+	return b
 }
 
 // slack is room for a longer model name to be put in without moving to another buffer.
@@ -67,8 +75,21 @@ func (b *Body) Hold() *Body {
 	return b
 }
 
+// fresh returns an empty body with room for n bytes, from where b is from. The caller holds it.
+func (b *Body) fresh(n int) *Body {
+	to := &Body{pool: b.pool}
+	to.held.Store(1)
+	if b.pool != nil {
+		if buf, ok := b.pool.pool.Get().(*[]byte); ok {
+			to.buf = (*buf)[:0]
+		}
+	}
+	to.buf = slices.Grow(to.buf, n)
+	return to
+}
+
 func (b *Body) release() {
-	if b.held.Add(-1) == 0 && cap(b.buf) > 0 && cap(b.buf) <= keepBelow {
+	if b.held.Add(-1) == 0 && b.pool != nil && cap(b.buf) > 0 && cap(b.buf) <= keepBelow {
 		buf := b.buf
 		b.pool.pool.Put(&buf)
 	}

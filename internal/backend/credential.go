@@ -10,14 +10,16 @@ import (
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 // recheck is how often a token file is looked at again.
 const recheck = time.Second
 
-// Credential is what a backend is called with. It is put on a request in place of the caller's own.
+// Credential is what a backend is called with. It is put on a request in place of what the caller showed the gateway.
 type Credential interface {
-	Authorize(h http.Header) error
+	// Authorize adds the credential to h. caller is the caller's own login to the backend, if one was sent along.
+	Authorize(h, caller http.Header) error
 }
 
 // NewCredential makes a credential. operatorToken is the value of ANTHROPIC_OAUTH_TOKEN; a token file goes before it.
@@ -25,6 +27,8 @@ func NewCredential(cfg config.Auth, operatorToken string) (Credential, error) {
 	switch {
 	case cfg.Mode == config.AuthNone:
 		return none{}, nil
+	case cfg.Mode == config.AuthCaller:
+		return callers{}, nil
 	case cfg.TokenFile != "":
 		f := &tokenFile{path: cfg.TokenFile}
 		_, err := f.read(time.Now())
@@ -37,11 +41,28 @@ func NewCredential(cfg config.Auth, operatorToken string) (Credential, error) {
 
 type none struct{}
 
-func (none) Authorize(http.Header) error { return nil }
+func (none) Authorize(http.Header, http.Header) error { return nil }
+
+// callers passes the caller's own login on. It is not kept, and it is in no error.
+type callers struct{}
+
+func (callers) Authorize(h, caller http.Header) error {
+	found := false
+	for _, name := range [...]string{"Authorization", "X-Api-Key"} {
+		if values := caller[name]; len(values) > 0 {
+			h[name], found = values, true
+		}
+	}
+	if found {
+		return nil
+	}
+	return &gateway.Error{Code: gateway.Unauthenticated, NoRetry: true, Message: "This model is reached with your own Claude login. " +
+		"Send the gateway's token in the header X-Gateway-Token, and log in to Claude as usual."}
+}
 
 type fixed string
 
-func (f fixed) Authorize(h http.Header) error {
+func (f fixed) Authorize(h, _ http.Header) error {
 	h.Set("Authorization", string(f))
 	return nil
 }
@@ -56,7 +77,7 @@ type tokenFile struct {
 	header  string
 }
 
-func (f *tokenFile) Authorize(h http.Header) error {
+func (f *tokenFile) Authorize(h, _ http.Header) error {
 	header, err := f.read(time.Now())
 	if err != nil {
 		return err

@@ -5,9 +5,6 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
-	"time"
-
-	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 // The audit modes.
@@ -20,6 +17,7 @@ const (
 const (
 	AuthOperator = "operator"
 	AuthBearer   = "bearer"
+	AuthCaller   = "caller"
 	AuthNone     = "none"
 )
 
@@ -36,7 +34,9 @@ func (c *Config) CheckFrontend() error {
 		positive("audit.commit_timeout", int64(c.Audit.CommitTimeout)), positive("http.ping_interval", int64(c.HTTP.PingInterval)),
 		positive("redis.timeout", int64(c.Redis.Timeout)),
 		positive("upstream.idle_timeout", int64(c.Upstream.IdleTimeout)), positive("audit.lease_ttl", int64(c.Audit.LeaseTTL)),
-		c.checkZone(), c.checkBackends(), c.checkRoutes(), c.checkModels(),
+		positive("upstream.first_byte_timeout", int64(c.Upstream.FirstByteTimeout)), positive("upstream.eject_after", int64(c.Upstream.EjectAfter)),
+		positive("upstream.eject_for", int64(c.Upstream.EjectFor)), positive("upstream.eject_max", int64(c.Upstream.EjectMax)),
+		c.checkZone(), c.checkBackends(), c.checkRoutes(), c.checkModels(), c.checkPrices(),
 	)
 }
 
@@ -61,63 +61,6 @@ func (c *Config) checkZone() error {
 		return fmt.Errorf("quota.timezone: %w (use a name such as UTC or Europe/Berlin)", err)
 	}
 	return nil
-}
-
-func (c *Config) checkBackends() error {
-	var errs []error
-	seen := map[string]bool{}
-	for i, b := range c.Backends {
-		at := fmt.Sprintf("backends[%d] %s", i, b.Name)
-		errs = append(errs, required(at+": name", b.Name), absoluteURL(at+": base_url", b.BaseURL),
-			oneOf(at+": auth.mode", b.Auth.Mode, AuthOperator, AuthBearer, AuthNone), notEmpty(at+": dialects", len(b.Dialects)))
-		for _, d := range b.Dialects {
-			errs = append(errs, oneOf(at+": dialects", d, string(gateway.Anthropic), string(gateway.OpenAI)))
-		}
-		if b.Auth.Mode == AuthBearer {
-			errs = append(errs, required(at+": auth.token_file", b.Auth.TokenFile))
-		}
-		if seen[b.Name] {
-			errs = append(errs, fmt.Errorf("%s: the name is used twice", at))
-		}
-		seen[b.Name] = true
-	}
-	return errors.Join(errs...)
-}
-
-func (c *Config) checkRoutes() error {
-	var errs []error
-	for name, tier := range c.Tiers {
-		errs = append(errs, notEmpty("tiers."+name+".routes", len(tier.Routes)))
-		for i, r := range tier.Routes {
-			at := fmt.Sprintf("tiers.%s.routes[%d]", name, i)
-			errs = append(errs, required(at+": match", r.Match), c.checkRouteBackend(at, r.Backend))
-		}
-	}
-	return errors.Join(errs...)
-}
-
-// checkRouteBackend refuses a route to a backend that is missing or does not speak the dialect of the endpoint.
-func (c *Config) checkRouteBackend(at, name string) error {
-	i := slices.IndexFunc(c.Backends, func(b Backend) bool { return b.Name == name })
-	if i < 0 {
-		return fmt.Errorf("%s: there is no backend %q under backends", at, name)
-	}
-	if !slices.Contains(c.Backends[i].Dialects, string(gateway.Anthropic)) {
-		return fmt.Errorf("%s: backend %q does not speak the anthropic dialect, which /v1/messages needs", at, name)
-	}
-	return nil
-}
-
-func (c *Config) checkModels() error {
-	var errs []error
-	for i, m := range c.Models {
-		at := fmt.Sprintf("models[%d]", i)
-		errs = append(errs, required(at+": id", m.ID))
-		if _, err := time.Parse(time.RFC3339, m.CreatedAt); err != nil {
-			errs = append(errs, fmt.Errorf("%s %s: created_at: %w", at, m.ID, err))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 func noWeakAlgorithm(algorithms []string) error {

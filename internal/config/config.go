@@ -22,8 +22,11 @@ type Config struct {
 	Upstream Upstream        `koanf:"upstream"`
 	Backends []Backend       `koanf:"backends"`
 	Models   []Model         `koanf:"models"`
+	Prices   []Price         `koanf:"prices"`
 	Tiers    map[string]Tier `koanf:"tiers"`
 	Log      Log             `koanf:"log"`
+
+	ReloadInterval time.Duration `koanf:"reload_interval"` // between looks at the file for new backends, models, prices and tiers; 0: only at SIGHUP
 }
 
 // HTTP is what the process listens on and how patient it is with its clients.
@@ -104,22 +107,55 @@ type Worker struct {
 
 // Upstream is how patient the gateway is with backends.
 type Upstream struct {
-	ConnectTimeout time.Duration `koanf:"connect_timeout"`
-	HeaderTimeout  time.Duration `koanf:"header_timeout"` // until the response begins; long non-streaming answers need minutes
-	IdleTimeout    time.Duration `koanf:"idle_timeout"`   // between two bytes of a response
+	ConnectTimeout   time.Duration `koanf:"connect_timeout"`
+	FirstByteTimeout time.Duration `koanf:"first_byte_timeout"` // of a streamed answer, while there is another target to try
+	HeaderTimeout    time.Duration `koanf:"header_timeout"`     // until the response begins; long non-streaming answers need minutes
+	IdleTimeout      time.Duration `koanf:"idle_timeout"`       // between two bytes of a response
+	RetryWait        time.Duration `koanf:"retry_wait"`         // that one request may wait, in all, before it is sent again
+	EjectAfter       int           `koanf:"eject_after"`        // failures in a row after which a backend is left alone
+	EjectFor         time.Duration `koanf:"eject_for"`          // the first time; twice as long after each failed probe
+	EjectMax         time.Duration `koanf:"eject_max"`          // and no longer than this
 }
+
+// The kinds of backend.
+const (
+	KindHTTP    = "http"    // the Anthropic API, vLLM, any OpenAI-compatible service
+	KindBedrock = "bedrock" // Claude on Amazon Bedrock
+	KindVertex  = "vertex"  // Claude and Gemini on Google Vertex AI
+)
 
 // Backend is a service that answers prompts.
 type Backend struct {
-	Name     string   `koanf:"name"`
-	Dialects []string `koanf:"dialects"` // "anthropic", "openai": what it speaks
-	BaseURL  string   `koanf:"base_url"` // without /v1
-	Auth     Auth     `koanf:"auth"`
+	Name          string            `koanf:"name"`
+	Kind          string            `koanf:"kind"`            // "http" if empty
+	Dialects      []string          `koanf:"dialects"`        // "anthropic", "openai": what it speaks
+	BaseURL       string            `koanf:"base_url"`        // without /v1; for a cloud only in place of its own address
+	Auth          Auth              `koanf:"auth"`            // of kind http; clouds use their default credential chains
+	Region        string            `koanf:"region"`          // bedrock: "eu-central-1"; "" takes it from the environment
+	Project       string            `koanf:"project"`         // vertex
+	Location      string            `koanf:"location"`        // vertex: "europe-west1" or "global"
+	Models        map[string]string `koanf:"models"`          // this backend's own names: model → name; "*" is for the rest, "{model}" in a name is the model
+	Betas         Betas             `koanf:"betas"`           // Anthropic beta features that it refuses
+	Threads       *bool             `koanf:"threads"`         // anthropic: it keeps message threads; if absent, true for auth modes operator and caller
+	MaxTokens     int64             `koanf:"max_tokens"`      // to ask for where a client of the other dialect names no limit
+	MaxTokensName string            `koanf:"max_tokens_name"` // openai: what it calls the limit, for Anthropic clients; max_tokens if empty, OpenAI's own models want max_completion_tokens
+	Reasoning     bool              `koanf:"reasoning"`       // openai: it takes reasoning_effort, for Anthropic clients that ask for thinking
+	StreamUsage   *bool             `koanf:"stream_usage"`    // openai: it takes stream_options.include_usage; true if absent
+	MaxConcurrent int               `koanf:"max_concurrent"`  // requests at once; 0 is no limit
+	QueueWait     time.Duration     `koanf:"queue_wait"`      // that a request waits for its turn; 5 s if 0
+}
+
+// Betas are what a backend is not sent of the Anthropic API's beta features: some refuse requests that name one they
+// do not know. What a backend refuses by name is left out as well, from then on.
+type Betas struct {
+	Drop   []string            `koanf:"drop"`   // values of the anthropic-beta header; "*" for all
+	Keep   []string            `koanf:"keep"`   // that are sent although "*" is dropped
+	Fields map[string][]string `koanf:"fields"` // beta → fields of the body that go with it, beside those the gateway knows
 }
 
 // Auth is the credential a backend is called with.
 type Auth struct {
-	Mode      string `koanf:"mode"`       // "operator" (ANTHROPIC_OAUTH_TOKEN or token_file), "bearer" (token_file) or "none"
+	Mode      string `koanf:"mode"`       // "operator" (ANTHROPIC_OAUTH_TOKEN or token_file), "bearer" (token_file), "caller" (the caller's own login) or "none"
 	TokenFile string `koanf:"token_file"` // read again when it changes
 }
 
@@ -138,11 +174,29 @@ type Tier struct {
 	Routes         []Route `koanf:"routes"` // the first that matches decides
 }
 
-// Route sends the models it matches to a backend.
+// Route sends the models it matches to one backend, or to the targets in turn.
 type Route struct {
-	Match   string `koanf:"match"` // a model id, a family ("haiku"), a vendor ("claude") or "*"
+	Match    string   `koanf:"match"`    // a model id, a family ("haiku"), a vendor ("claude") or "*"
+	Backend  string   `koanf:"backend"`  // short for one target
+	Model    string   `koanf:"model"`    // of that target
+	Targets  []Target `koanf:"targets"`  // in the order they are tried
+	Attempts int      `koanf:"attempts"` // at most, before the client is told of a failure; 0: each target once
+}
+
+// Target is one place that a route leads to.
+type Target struct {
 	Backend string `koanf:"backend"`
-	Model   string `koanf:"model"` // asked for instead of the requested one; "" leaves it
+	Model   string `koanf:"model"`  // asked for instead of the requested one; "" leaves it
+	Weight  int    `koanf:"weight"` // its share among the targets with a weight, which come before those without
+}
+
+// Price is what a model costs, in units of your currency per million tokens.
+type Price struct {
+	Match      string  `koanf:"match"` // a model id, a family, a vendor or "*"; the first that matches decides
+	Input      float64 `koanf:"input"`
+	Output     float64 `koanf:"output"`
+	CacheRead  float64 `koanf:"cache_read"`
+	CacheWrite float64 `koanf:"cache_write"`
 }
 
 // Log is what the process says of itself, as JSON lines on standard error.
@@ -159,9 +213,37 @@ func (c *Config) Routes() gateway.Routes {
 	for name, tier := range c.Tiers {
 		plan := gateway.Plan{Limits: gateway.Limits{Requests: tier.RequestsPerDay, Tokens: tier.TokensPerDay}}
 		for _, r := range tier.Routes {
-			plan.Rules = append(plan.Rules, gateway.Rule(r))
+			plan.Rules = append(plan.Rules, r.rule())
 		}
 		routes[gateway.Tier(name)] = plan
 	}
 	return routes
+}
+
+func (r Route) rule() gateway.Rule {
+	rule := gateway.Rule{Match: r.Match, Attempts: r.Attempts}
+	for _, t := range r.targets() {
+		rule.Choices = append(rule.Choices, gateway.Choice{Target: gateway.Target{Backend: t.Backend, Model: t.Model}, Weight: t.Weight})
+	}
+	if rule.Attempts == 0 {
+		rule.Attempts = len(rule.Choices)
+	}
+	return rule
+}
+
+// targets are the route's targets, however they are written.
+func (r Route) targets() []Target {
+	if len(r.Targets) == 0 {
+		return []Target{{Backend: r.Backend, Model: r.Model}}
+	}
+	return r.Targets
+}
+
+// PriceList is the price table in the gateway's own terms.
+func (c *Config) PriceList() gateway.Prices {
+	list := make(gateway.Prices, len(c.Prices))
+	for i, p := range c.Prices {
+		list[i] = gateway.Price(p)
+	}
+	return list
 }

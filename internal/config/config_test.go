@@ -1,9 +1,12 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 const good = `
@@ -50,6 +53,34 @@ func TestOneLimitOfOneTierCanBeChanged(t *testing.T) {
 	}
 }
 
+func TestARouteMayBeWrittenShortOrWithTargets(t *testing.T) {
+	cfg, err := Parse([]byte(good+`
+tiers:
+  team:
+    routes:
+      - match: claude
+        attempts: 4
+        targets: [{backend: anthropic, weight: 80}, {backend: internal, model: "org/model.v1", weight: 20}]
+      - {match: "*", backend: internal, model: internal}
+`), noEnviron)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.CheckFrontend(); err != nil {
+		t.Fatal(err)
+	}
+	want := []gateway.Rule{
+		{Match: "claude", Attempts: 4, Choices: []gateway.Choice{
+			{Target: gateway.Target{Backend: "anthropic"}, Weight: 80},
+			{Target: gateway.Target{Backend: "internal", Model: "org/model.v1"}, Weight: 20},
+		}},
+		{Match: "*", Attempts: 1, Choices: []gateway.Choice{{Target: gateway.Target{Backend: "internal", Model: "internal"}}}},
+	}
+	if got := cfg.Routes()["team"].Rules; !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestTheEnvironmentOverridesTheFile(t *testing.T) {
 	cfg, err := Parse([]byte(good), func() []string {
 		return []string{"LLMGW_HTTP__LISTEN=127.0.0.1:1", "LLMGW_AUDIT__MODE=async", "LLMGW_HTTP__PING_INTERVAL=1s", "HOME=/x"}
@@ -80,10 +111,24 @@ func TestEveryMistakeIsReportedTogether(t *testing.T) {
 			"audit: {mode: sometimes}\nquota: {timezone: Mars/Olympus}\noidc: {issuer: here, algorithms: [none]}\n",
 			[]string{"audit.mode", "quota.timezone", "oidc.issuer", "none is not accepted", "database.url", "redis.url", "no backend"},
 		},
-		"a route to a backend of the other dialect": {
-			strings.Replace(good, "[anthropic, openai]", "[openai]", 1),
-			[]string{"tiers.free.routes[0]", "does not speak the anthropic dialect"},
+		"routes that lead nowhere": {
+			good + "tiers: {pro: {routes: [{match: claude, backend: anthropic, targets: [{backend: nowhere, weight: -1}]}, {backend: internal, attempts: -2}]}}\n",
+			[]string{"tiers.pro.routes[0]", "either backend and model, or targets", `no backend "nowhere"`, "weight must not be negative", "routes[1]: match is not set", "attempts must not be negative"},
 		},
+		"a target twice": {
+			good + "tiers: {pro: {routes: [{match: claude, targets: [{backend: internal}, {backend: internal}]}]}}\n",
+			[]string{"target internal is named twice"},
+		},
+		"backends that cannot be": {
+			good + `  - {name: a, kind: bedrock, dialects: [openai], auth: {mode: none}}
+  - {name: b, kind: vertex, dialects: [anthropic, openai]}
+  - {name: c, kind: azure, dialects: [openai]}
+  - {name: d, dialects: [openai], base_url: "http://d", auth: {mode: bearer}, max_concurrent: -1}
+`,
+			[]string{"anthropic dialect only", "default chain", "project is not set", "location is not set", "make a backend of each", `kind is "azure"`, "token_file is not set", "max_concurrent must not be negative"},
+		},
+		"prices that cannot be": {good + "prices: [{match: opus, input: -1}, {input: 1}]\n", []string{"a price is negative", "prices[1]: match is not set"}},
+		"no prices":             {good + "prices: []\n", []string{"prices is empty"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, err := Parse([]byte(c.yaml), noEnviron)

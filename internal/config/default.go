@@ -27,12 +27,21 @@ func Default() Config {
 			LongRunningAfter: 10 * time.Second, LongRunningDeadline: time.Hour,
 			SweepInterval: 20 * time.Second, LeaseRecheck: 5 * time.Second, LeakAge: 30 * time.Second,
 		},
-		Upstream: Upstream{ConnectTimeout: 5 * time.Second, HeaderTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute},
+		Upstream: Upstream{
+			ConnectTimeout: 5 * time.Second, FirstByteTimeout: time.Minute, HeaderTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute,
+			RetryWait: 10 * time.Second, EjectAfter: 5, EjectFor: 5 * time.Second, EjectMax: 2 * time.Minute,
+		},
 		Models: []Model{
 			{ID: "claude-opus-5-5", DisplayName: "Claude Opus 5.5", OwnedBy: "anthropic", CreatedAt: "2026-10-21T00:00:00Z"},
 			{ID: "claude-sonnet-5-5", DisplayName: "Claude Sonnet 5.5", OwnedBy: "anthropic", CreatedAt: "2026-10-21T00:00:00Z"},
 			{ID: "claude-haiku-5-5", DisplayName: "Claude Haiku 5.5", OwnedBy: "anthropic", CreatedAt: "2026-10-21T00:00:00Z"},
 			{ID: "internal", DisplayName: "Internal model", OwnedBy: "internal", CreatedAt: "2026-01-01T00:00:00Z"},
+		},
+		Prices: []Price{
+			{Match: "opus", Input: 5, Output: 25, CacheRead: 0.5, CacheWrite: 6.25},
+			{Match: "sonnet", Input: 3, Output: 15, CacheRead: 0.3, CacheWrite: 3.75},
+			{Match: "haiku", Input: 1, Output: 5, CacheRead: 0.1, CacheWrite: 1.25},
+			{Match: "internal", Input: 0.1, Output: 0.4, CacheRead: 0.1, CacheWrite: 0.1},
 		},
 		Tiers: map[string]Tier{
 			"free": {RequestsPerDay: 10, TokensPerDay: -1, Routes: []Route{
@@ -48,6 +57,7 @@ func Default() Config {
 				{Match: "*", Backend: "internal"},
 			}},
 		},
-		Log: Log{Level: "info"},
+		ReloadInterval: 2 * time.Second,
+		Log:            Log{Level: "info"},
 	}
 }

@@ -11,7 +11,9 @@ import (
 
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/jsonscan"
 	"github.com/openova-io/llm-gateway/internal/record"
+	"github.com/openova-io/llm-gateway/internal/routing"
 )
 
 // Quota holds the use of every subject's window.
@@ -23,12 +25,8 @@ type Quota interface {
 // Recorder puts requests on record; see record.Recorder.
 type Recorder interface {
 	Admit(ctx context.Context, in *gateway.Intent) error
+	Attempt(ctx context.Context, a *gateway.Attempt) error
 	Finish(ctx context.Context, out *gateway.Outcome) error
-}
-
-// Sender is a backend.
-type Sender interface {
-	Send(ctx context.Context, c backend.Call) (*http.Response, error)
 }
 
 // Lease tells whether this process may admit requests. Requests of a process without a lease are closed by others.
@@ -39,6 +37,7 @@ type Lease interface {
 // Metrics counts what happens.
 type Metrics interface {
 	Admitted(in *gateway.Intent)
+	Attempted(backend, result string)
 	Ended(in *gateway.Intent, out *gateway.Outcome)
 }
 
@@ -54,28 +53,29 @@ type Request struct {
 	ID        uuid.UUID
 	Principal gateway.Principal
 	Endpoint  gateway.Endpoint
-	Dialect   gateway.Dialect
-	Path      string // at the backend
 	Query     string
 	Header    http.Header
+	Caller    http.Header // the caller's own credential for backends that want it; nil if there is none
 	Session   string
 	Body      *backend.Body // held by the caller
 }
 
 // Options are a Service's patience and place.
 type Options struct {
-	Instance     uuid.UUID
-	Zone         *time.Location
-	QuotaTimeout time.Duration // for one reservation
-	PingInterval time.Duration
-	IdleTimeout  time.Duration
+	Instance         uuid.UUID
+	Zone             *time.Location
+	QuotaTimeout     time.Duration // for one reservation
+	PingInterval     time.Duration
+	FirstByteTimeout time.Duration // of a streamed answer, while there is another target
+	IdleTimeout      time.Duration
+	RetryWait        time.Duration // that one request may pause in all between its attempts
 }
 
-// Service serves exchanges. All fields but Log are needed; it is safe for concurrent use.
+// Service serves exchanges. All fields are needed; it is safe for concurrent use.
 type Service struct {
 	Options
-	Routes     gateway.Routes
-	Backends   map[string]Sender
+	Table      func() *routing.Table // the present one
+	Health     *routing.Health
 	Quota      Quota
 	Recorder   Recorder
 	Lease      Lease
@@ -91,19 +91,35 @@ type exchange struct {
 	s      *Service
 	req    *Request
 	client Client
+	table  *routing.Table // as it was at admission, whatever is loaded meanwhile
+	words  words          // the client's dialect
+	began  time.Time
+	scan   jsonscan.Request // of the body as it is now
+	asked  string           // the model, as the client wrote it
+	trip   *routing.Trip
+	call   call // the present attempt's
 	intent gateway.Intent
-	tape   *record.Tape
+	sent   int          // attempts
+	tape   *record.Tape // of the present attempt's answer
+	first  time.Time    // when it began
 }
 
 // Serve answers a request. The error, a *gateway.Error, is for the caller to tell the client; it is only returned
 // while nothing has been written. An answer that breaks off later is reported to the client in its stream.
 func (s *Service) Serve(ctx context.Context, req *Request, client Client) error {
-	x := &exchange{s: s, req: req, client: client}
-	if err := x.admit(ctx); err != nil {
+	x := &exchange{s: s, req: req, client: client, table: s.Table(), words: wordsOf(req.Endpoint), began: time.Now()}
+	plan, err := x.plan()
+	if err != nil {
+		return err
+	}
+	if x.call.backend == nil {
+		return x.countHere()
+	}
+	if err := x.admit(ctx, plan.Limits); err != nil {
 		return err
 	}
 	s.Metrics.Admitted(&x.intent)
-	return x.send(ctx)
+	return x.deliver(ctx)
 }
 
 // buffer lends a buffer for one answer.

@@ -3,8 +3,6 @@ package exchange
 import (
 	"sync"
 	"time"
-
-	"github.com/openova-io/llm-gateway/internal/anthropic"
 )
 
 // lingering is how long a backend may take to close a stream whose final event is here.
@@ -15,6 +13,7 @@ const lingering = time.Second
 // time behind.
 type watch struct {
 	client Client
+	alive  func() []byte // what a waiting client is sent
 	ping   time.Duration
 	giveUp func()
 
@@ -27,9 +26,9 @@ type watch struct {
 	timer    *time.Timer
 }
 
-func newWatch(client Client, opts Options, giveUp func()) *watch {
+func newWatch(client Client, alive func() []byte, opts Options, giveUp func()) *watch {
 	now := time.Now()
-	w := &watch{client: client, ping: opts.PingInterval, idle: opts.IdleTimeout, giveUp: giveUp, read: now, written: now}
+	w := &watch{client: client, alive: alive, ping: opts.PingInterval, idle: opts.IdleTimeout, giveUp: giveUp, read: now, written: now}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.timer = time.AfterFunc(min(w.ping, w.idle), w.look)
@@ -93,7 +92,7 @@ func (w *watch) look() {
 		next = earlier(next, due)
 	} else {
 		if w.boundary {
-			_ = w.client.Write(anthropic.Ping()) // a client that is gone is noticed by its connection
+			_ = w.client.Write(w.alive()) // a client that is gone is noticed by its connection
 			w.written = now
 		}
 		next = earlier(next, now.Add(w.ping))

@@ -37,6 +37,7 @@ type Error struct {
 	Message    string
 	RetryAfter time.Duration // when a retry makes sense; 0 leaves it open
 	NoRetry    bool          // a retry of the same request cannot succeed
+	Lacks      []string      // features that the model's service lacks, by the names clients know; those that do go on without
 	Cause      error
 }
 

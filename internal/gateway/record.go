@@ -11,9 +11,33 @@ type Endpoint string
 
 // The endpoints that send something to a backend.
 const (
-	Messages    Endpoint = "messages"
-	CountTokens Endpoint = "count_tokens"
+	Messages    Endpoint = "messages"     // Anthropic: POST /v1/messages
+	CountTokens Endpoint = "count_tokens" // Anthropic: POST /v1/messages/count_tokens
+	Chat        Endpoint = "chat"         // OpenAI: POST /v1/chat/completions
+	Responses   Endpoint = "responses"    // OpenAI: POST /v1/responses
+	Embeddings  Endpoint = "embeddings"   // OpenAI: POST /v1/embeddings
 )
+
+// Dialect is the dialect that the endpoint belongs to.
+func (e Endpoint) Dialect() Dialect {
+	if e == Messages || e == CountTokens {
+		return Anthropic
+	}
+	return OpenAI
+}
+
+// In is the endpoint's counterpart in a dialect; ok is false where there is none.
+func (e Endpoint) In(d Dialect) (counterpart Endpoint, ok bool) {
+	switch {
+	case e.Dialect() == d:
+		return e, true
+	case e == Messages:
+		return Chat, true
+	case e == Chat:
+		return Messages, true
+	}
+	return "", false
+}
 
 // Charged is how many requests a call of the endpoint takes from the quota: counting tokens is free.
 func (e Endpoint) Charged() int64 {
@@ -52,12 +76,23 @@ type Intent struct {
 	Dialect        Dialect
 	Stream         bool
 	ModelRequested string
-	Target         Target
+	Target         Target // of the first attempt
 	Session        string // the client's session id; "" if it named none
 	Window         Window
 	Charge         Charge // what the request takes from its window until it is settled
+	Cost           Cost   // of the estimated input; what an interrupted request is taken to have cost
 	Reserved       bool   // the quota store holds Charge; false where it was away and the tier has no limit
-	Body           Body   // the bytes as they go to the backend
+	Body           Body   // the bytes as the client sent them
+}
+
+// Attempt is one sending of a request after the first, on record before it leaves. The first is the intent's.
+type Attempt struct {
+	Request uuid.UUID
+	N       int // 2 for the first after the first
+	At      time.Time
+	Target  Target
+	Status  int    // what the attempt before was answered; 0 if nothing
+	Reason  string // why the attempt before was given up, for people
 }
 
 // Usage is what a backend says an answer took, in tokens.
@@ -82,11 +117,14 @@ type Outcome struct {
 	Error       string // what went wrong, for people; "" if nothing did
 	StopReason  string // the model's reason to stop; "" if unknown
 	UpstreamID  string // the backend's own id of the request
+	Target      Target // of the last attempt
+	Attempts    int    // how often it was sent; 0 if it never was
 	Usage       Usage
+	Cost        Cost
 	Charge      Charge    // what the request finally takes from the quota
 	FirstByteAt time.Time // zero if no byte came back
 	EndedAt     time.Time
-	Body        Body // the response bytes as the backend gave them
+	Body        Body // the response bytes as the backend gave them, without a cloud's framing
 }
 
 // Entry is the line that the ledger keeps of a request for ever, without its bodies.
@@ -99,7 +137,8 @@ type Entry struct {
 	Tier           Tier
 	Endpoint       Endpoint
 	ModelRequested string
-	Target         Target
+	Target         Target // of the last attempt
+	Attempts       int
 	Session        string
 	Stream         bool
 	Status         Status
@@ -107,6 +146,7 @@ type Entry struct {
 	Error          string
 	StopReason     string
 	Usage          Usage
+	Cost           Cost
 	Charge         Charge
 	Window         Window
 }

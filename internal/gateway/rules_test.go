@@ -3,6 +3,7 @@ package gateway
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 )
@@ -33,28 +34,31 @@ func TestAModelsFamilyIsReadFromItsName(t *testing.T) {
 }
 
 func TestTheFirstRuleThatMatchesDecides(t *testing.T) {
+	to := func(match, backend, model string) Rule {
+		return Rule{Match: match, Choices: []Choice{{Target: Target{backend, model}}}}
+	}
 	routes := Routes{"pro": {Rules: []Rule{
-		{Match: "gpt-special", Backend: "special"},
-		{Match: "haiku", Backend: "anthropic"},
-		{Match: "claude", Backend: "anthropic", Model: "claude-haiku-5-5"},
-		{Match: "gpt", Backend: "internal", Model: "internal"},
+		to("gpt-special", "special", ""),
+		to("haiku", "anthropic", ""),
+		to("claude", "anthropic", "claude-haiku-5-5"),
+		to("gpt", "internal", "internal"),
 	}}}
 	plan, err := routes.Plan("pro")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for asked, want := range map[string]Target{
-		"claude-haiku-4-5": {"anthropic", "claude-haiku-4-5"},
+		"claude-haiku-4-5": {"anthropic", ""},
 		"claude-opus-5-5":  {"anthropic", "claude-haiku-5-5"},
 		"claude-unheard-9": {"anthropic", "claude-haiku-5-5"},
 		"gpt-4":            {"internal", "internal"},
-		"gpt-special":      {"special", "gpt-special"},
+		"gpt-special":      {"special", ""},
 	} {
-		if got, err := plan.Target(ParseModel(asked)); err != nil || got != want {
+		if got, err := plan.Rule(ParseModel(asked)); err != nil || got.Choices[0].Target != want {
 			t.Errorf("%s goes to %+v (%v), want %+v", asked, got, err, want)
 		}
 	}
-	if _, err := plan.Target(ParseModel("mistral")); AsError(err).Code != NotFound {
+	if _, err := plan.Rule(ParseModel("mistral")); AsError(err).Code != NotFound {
 		t.Errorf("a model without a route: %v", err)
 	}
 	if _, err := routes.Plan("gold"); AsError(err).Code != Forbidden {
@@ -62,6 +66,71 @@ func TestTheFirstRuleThatMatchesDecides(t *testing.T) {
 	}
 	if !plan.Serves(ParseModel("claude-haiku-5-5")) || plan.Serves(ParseModel("claude-opus-5-5")) {
 		t.Error("a plan serves a model as itself or not at all")
+	}
+}
+
+func TestWeightsAreSharesAndASessionKeepsItsPlace(t *testing.T) {
+	rule := Rule{Choices: []Choice{
+		{Target{"standby", ""}, 0}, {Target{"a", ""}, 70}, {Target{"b", ""}, 30}, {Target{"last", ""}, 0},
+	}}
+	const sessions = 20_000
+	first := map[string]int{}
+	for i := range sessions {
+		key := fmt.Sprintf("user\x00session %d", i)
+		order := rule.Order(key)
+		if again := rule.Order(key); !slices.Equal(order, again) {
+			t.Fatal("the same session is drawn another order")
+		}
+		if len(order) != 4 || order[2].Backend != "standby" || order[3].Backend != "last" {
+			t.Fatalf("order %v", order)
+		}
+		first[order[0].Backend]++
+	}
+	if share := float64(first["a"]) / sessions; share < .68 || share > .72 {
+		t.Errorf("a comes first in %.3f of the sessions, want 0.7", share)
+	}
+}
+
+func TestATargetThatGoesMovesOnlyItsOwnSessions(t *testing.T) {
+	three := Rule{Choices: []Choice{{Target{"a", ""}, 1}, {Target{"b", ""}, 1}, {Target{"c", ""}, 1}}}
+	two := Rule{Choices: three.Choices[:2]}
+	for i := range 1000 {
+		key := fmt.Sprint(i)
+		if was, is := three.Order(key)[0], two.Order(key)[0]; was.Backend != "c" && was != is {
+			t.Fatalf("session %d moved from %s to %s", i, was.Backend, is.Backend)
+		}
+	}
+}
+
+func TestWithoutWeightsTheOrderIsAsWritten(t *testing.T) {
+	rule := Rule{Choices: []Choice{{Target{"z", ""}, 0}, {Target{"a", "m"}, 0}}}
+	if got := rule.Order("any"); got[0].Backend != "z" || got[1] != (Target{"a", "m"}) {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestAnUnknownModelIsNeverFree(t *testing.T) {
+	prices := Prices{{Match: "opus", Input: 5, Output: 25, CacheRead: .5, CacheWrite: 6.25}, {Match: "internal", Input: .1, Output: 40}}
+	used := Usage{Input: 1000, Output: 100, CacheRead: 10_000, CacheWrite: 8}
+	for model, want := range map[string]Cost{
+		"claude-opus-5-5":                 5_000_000 + 2_500_000 + 5_000_000 + 50_000,
+		"us.anthropic.claude-opus-5-v1:0": 5_000_000 + 2_500_000 + 5_000_000 + 50_000,
+		"internal":                        100_000 + 4_000_000,
+		"never-heard-of":                  5_000_000 + 4_000_000 + 5_000_000 + 50_000,
+	} {
+		if got := prices.Cost(ParseModel(model), used); got != want {
+			t.Errorf("%s costs %d, want %d", model, got, want)
+		}
+	}
+}
+
+func TestAliasesLookLikeClaudeAndAreReversible(t *testing.T) {
+	for model, alias := range map[string]string{
+		"internal": "claude--internal", "org/qwen-3": "claude--org/qwen-3", "claude-opus-5-5": "claude-opus-5-5", "anthropic.x": "anthropic.x",
+	} {
+		if got := Alias(model); got != alias || Unalias(got) != model {
+			t.Errorf("%s is listed as %s and turned back to %s", model, got, Unalias(got))
+		}
 	}
 }
 

@@ -29,16 +29,23 @@ func (a *API) backendCall(endpoint gateway.Endpoint) gin.HandlerFunc {
 		}
 		client := newClient(c.Writer, a.HTTP.WriteTimeout)
 		defer client.done()
-		session := c.Request.Header.Get("X-Claude-Code-Session-Id")
 		err = a.Exchange.Serve(c.Request.Context(), &exchange.Request{
-			ID: requestID(c), Principal: principal(c), Endpoint: endpoint, Dialect: gateway.Anthropic,
-			Path: c.Request.URL.Path, Query: c.Request.URL.RawQuery, Header: c.Request.Header,
-			Session: session[:min(len(session), maxSession)], Body: body,
+			ID: requestID(c), Principal: principal(c), Caller: ownLogin(c), Endpoint: endpoint,
+			Query: c.Request.URL.RawQuery, Header: c.Request.Header, Session: session(c.Request.Header), Body: body,
 		}, client)
 		if err != nil {
 			a.fail(c, err)
 		}
 	}
+}
+
+// session is the conversation that a request belongs to, as its client says; "" if it does not.
+func session(h http.Header) string {
+	id := h.Get("X-Claude-Code-Session-Id")
+	if id == "" {
+		id = h.Get("X-Session-Id")
+	}
+	return id[:min(len(id), maxSession)]
 }
 
 // readBody reads the whole body into a pooled buffer.

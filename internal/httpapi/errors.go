@@ -6,6 +6,7 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -51,10 +52,15 @@ func (a *API) logFailure(c *gin.Context, e *gateway.Error) {
 	}
 }
 
-// dialect is the one a request is made in. Only the list of models is asked for in both under one path.
+// dialect is the one a request is made in. Only models are asked for in both under one path.
 func dialect(r *http.Request) gateway.Dialect {
-	if r.URL.Path == "/v1/models" && r.Header.Get("Anthropic-Version") == "" {
+	switch path := r.URL.Path; {
+	case strings.HasPrefix(path, "/v1/chat/"), path == "/v1/responses", path == "/v1/embeddings":
 		return gateway.OpenAI
+	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
+		if r.Header.Get("Anthropic-Version") == "" {
+			return gateway.OpenAI
+		}
 	}
 	return gateway.Anthropic
 }

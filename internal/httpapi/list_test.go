@@ -23,7 +23,10 @@ func (w *world) get(path string, into any, header ...string) int {
 
 func TestModelsAreThoseTheTierIsServedAsThemselves(t *testing.T) {
 	w := newWorld(t, nil)
-	for tier, want := range map[string]string{"free": "internal", "pro": "claude-haiku-5-5 internal", "enterprise": "claude-opus-5-5 claude-sonnet-5-5 claude-haiku-5-5 internal"} {
+	for tier, want := range map[string]string{
+		"free": "claude--internal", "pro": "claude-haiku-5-5 claude--internal",
+		"enterprise": "claude-opus-5-5 claude-sonnet-5-5 claude-haiku-5-5 claude--internal",
+	} {
 		var page anthropicPage
 		if status := w.get("/v1/models?limit=1000", &page, "Authorization", "Bearer tok-"+tier); status != http.StatusOK || page.HasMore {
 			t.Errorf("%s: %d, has_more %v", tier, status, page.HasMore)

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/gin-gonic/gin"
@@ -22,16 +23,10 @@ const (
 // models lists the models that the caller's subscription is served as themselves: in the Anthropic shape for
 // clients that send anthropic-version, in the OpenAI shape for others.
 func (a *API) models(c *gin.Context) {
-	plan, err := a.Routes.Plan(principal(c).Tier)
+	served, err := a.served(c)
 	if err != nil {
 		a.fail(c, err)
 		return
-	}
-	served := make([]config.Model, 0, len(a.Models))
-	for _, m := range a.Models {
-		if plan.Serves(gateway.ParseModel(m.ID)) {
-			served = append(served, m)
-		}
 	}
 	if dialect(c.Request) == gateway.OpenAI {
 		openAIModels(c, served)
@@ -45,6 +40,52 @@ func (a *API) models(c *gin.Context) {
 	anthropicModels(c, page, more)
 }
 
+// model tells of one model, by its name or its alias.
+func (a *API) model(c *gin.Context) {
+	id := strings.TrimPrefix(c.Param("id"), "/")
+	served, err := a.served(c)
+	if err != nil {
+		a.fail(c, err)
+		return
+	}
+	i := indexModel(served, id)
+	switch {
+	case i < 0:
+		a.fail(c, &gateway.Error{Code: gateway.NotFound, NoRetry: true, Message: fmt.Sprintf(
+			"model: %s is not available to your subscription. GET /v1/models lists the models that are.", id)})
+	case dialect(c.Request) == gateway.OpenAI:
+		c.JSON(http.StatusOK, inOpenAIShape(served[i]))
+	default:
+		c.JSON(http.StatusOK, inAnthropicShape(served[i]))
+	}
+}
+
+// served are the models that the caller has. Anthropic clients are told aliases of those that are not Claude's: some
+// take no others for theirs.
+func (a *API) served(c *gin.Context) ([]config.Model, error) {
+	table := a.Table()
+	plan, err := table.Routes.Plan(principal(c).Tier)
+	if err != nil {
+		return nil, err
+	}
+	served := make([]config.Model, 0, len(table.Models))
+	for _, m := range table.Models {
+		if !plan.Serves(gateway.ParseModel(m.ID)) {
+			continue
+		}
+		if dialect(c.Request) == gateway.Anthropic {
+			m.ID = gateway.Alias(m.ID)
+		}
+		served = append(served, m)
+	}
+	return served, nil
+}
+
+// indexModel finds a model by its name or its alias; -1 if it is not there.
+func indexModel(models []config.Model, id string) int {
+	return slices.IndexFunc(models, func(m config.Model) bool { return gateway.Unalias(m.ID) == gateway.Unalias(id) })
+}
+
 // paginate cuts the page that a client asked for, and tells whether there is more in its direction.
 func paginate(all []config.Model, limit, after, before string) (page []config.Model, more bool, err error) {
 	size := defaultPage
@@ -53,7 +94,7 @@ func paginate(all []config.Model, limit, after, before string) (page []config.Mo
 			return nil, false, &gateway.Error{Code: gateway.Invalid, NoRetry: true, Message: fmt.Sprintf("limit: must be a number from 1 to %d.", maxPage)}
 		}
 	}
-	at := func(id string) int { return slices.IndexFunc(all, func(m config.Model) bool { return m.ID == id }) }
+	at := func(id string) int { return indexModel(all, id) }
 	switch {
 	case after != "" && before != "":
 		return nil, false, &gateway.Error{Code: gateway.Invalid, NoRetry: true, Message: "after_id and before_id cannot be used together."}
@@ -93,12 +134,16 @@ type anthropicPage struct {
 func anthropicModels(c *gin.Context, models []config.Model, more bool) {
 	page := anthropicPage{Data: make([]anthropicModel, 0, len(models)), HasMore: more}
 	for _, m := range models {
-		page.Data = append(page.Data, anthropicModel{"model", m.ID, m.DisplayName, m.CreatedAt})
+		page.Data = append(page.Data, inAnthropicShape(m))
 	}
 	if n := len(page.Data); n > 0 {
 		page.FirstID, page.LastID = &page.Data[0].ID, &page.Data[n-1].ID
 	}
 	c.JSON(http.StatusOK, page)
+}
+
+func inAnthropicShape(m config.Model) anthropicModel {
+	return anthropicModel{"model", m.ID, m.DisplayName, m.CreatedAt}
 }
 
 type openAIModel struct {
@@ -111,11 +156,15 @@ type openAIModel struct {
 func openAIModels(c *gin.Context, models []config.Model) {
 	data := make([]openAIModel, 0, len(models))
 	for _, m := range models {
-		created, err := time.Parse(time.RFC3339, m.CreatedAt)
-		if err != nil { // the configuration was checked
-			created = time.Unix(0, 0)
-		}
-		data = append(data, openAIModel{m.ID, "model", created.Unix(), m.OwnedBy})
+		data = append(data, inOpenAIShape(m))
 	}
 	c.JSON(http.StatusOK, gin.H{"object": "list", "data": data})
+}
+
+func inOpenAIShape(m config.Model) openAIModel {
+	created, err := time.Parse(time.RFC3339, m.CreatedAt)
+	if err != nil { // the configuration was checked
+		created = time.Unix(0, 0)
+	}
+	return openAIModel{m.ID, "model", created.Unix(), m.OwnedBy}
 }

@@ -32,7 +32,7 @@ type quotaLine struct {
 // quota tells callers what they have used of the present window, running requests included.
 func (a *API) quota(c *gin.Context) {
 	p := principal(c)
-	plan, err := a.Routes.Plan(p.Tier)
+	plan, err := a.Table().Routes.Plan(p.Tier)
 	if err != nil {
 		a.fail(c, err)
 		return

@@ -16,6 +16,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/exchange"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/routing"
 )
 
 // Authenticator knows callers by their tokens.
@@ -41,8 +42,7 @@ type Refusals interface {
 // API is everything the paths need. All fields are needed.
 type API struct {
 	HTTP     config.HTTP
-	Models   []config.Model
-	Routes   gateway.Routes
+	Table    func() *routing.Table // the present one
 	Zone     *time.Location
 	Auth     Authenticator
 	Exchange Exchanger
@@ -69,7 +69,11 @@ func (a *API) Handler() http.Handler {
 	v1 := engine.Group("/v1", a.authenticate)
 	v1.POST("/messages", a.backendCall(gateway.Messages))
 	v1.POST("/messages/count_tokens", a.backendCall(gateway.CountTokens))
+	v1.POST("/chat/completions", a.backendCall(gateway.Chat))
+	v1.POST("/responses", a.backendCall(gateway.Responses))
+	v1.POST("/embeddings", a.backendCall(gateway.Embeddings))
 	v1.GET("/models", a.models)
+	v1.GET("/models/*id", a.model)
 	engine.GET("/quota", a.authenticate, a.quota)
 	engine.NoRoute(a.notFound)
 	return forgiving(engine)
@@ -91,6 +95,7 @@ func ok(c *gin.Context) { c.Status(http.StatusOK) }
 const (
 	keyID        = "request id"
 	keyPrincipal = "principal"
+	keyOwnLogin  = "own login"
 )
 
 // identify gives the request its id, which every answer carries.
@@ -110,26 +115,53 @@ func requestID(c *gin.Context) uuid.UUID { return c.MustGet(keyID).(uuid.UUID) }
 
 // authenticate lets only known callers pass.
 func (a *API) authenticate(c *gin.Context) {
-	bearer := c.Request.Header.Get("Authorization")
-	if scheme, token, found := strings.Cut(bearer, " "); found && strings.EqualFold(scheme, "Bearer") {
-		bearer = strings.TrimSpace(token)
-	} else {
-		bearer = ""
-	}
-	p, err := a.Auth.Authenticate(c.Request.Context(), bearer, c.Request.Header.Get("X-Api-Key"))
+	tokens, own := credentials(c.Request.Header)
+	p, err := a.Auth.Authenticate(c.Request.Context(), tokens...)
 	if err != nil {
 		a.fail(c, err)
 		return
 	}
 	c.Set(keyPrincipal, p)
+	c.Set(keyOwnLogin, own)
+}
+
+// tokenHeader carries the gateway's token of a caller whose usual headers carry a login of another service.
+const tokenHeader = "X-Gateway-Token"
+
+// credentials are the tokens that may say who calls, in the order they are tried, and the caller's own login at the
+// service behind the gateway: what the usual headers carry where the gateway has a header of its own.
+func credentials(h http.Header) (tokens []string, own http.Header) {
+	token := h.Get(tokenHeader)
+	if token == "" {
+		return []string{bearer(h), h.Get("X-Api-Key")}, nil
+	}
+	for _, name := range []string{"Authorization", "X-Api-Key"} {
+		if value := h.Get(name); value != "" && value != token && bearer(h) != token {
+			if own == nil {
+				own = http.Header{}
+			}
+			own.Set(name, value)
+		}
+	}
+	return []string{token}, own
+}
+
+func bearer(h http.Header) string {
+	scheme, token, found := strings.Cut(h.Get("Authorization"), " ")
+	if !found || !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }
 
 func principal(c *gin.Context) gateway.Principal { return c.MustGet(keyPrincipal).(gateway.Principal) } //nolint:forcetypeassert // only authenticate sets it
 
+func ownLogin(c *gin.Context) http.Header { return c.MustGet(keyOwnLogin).(http.Header) } //nolint:forcetypeassert // only authenticate sets it
+
 func (a *API) notFound(c *gin.Context) {
 	a.fail(c, &gateway.Error{
 		Code: gateway.NotFound, NoRetry: true,
-		Message: "There is no " + c.Request.Method + " " + c.Request.URL.Path + " here. The base URL of an Anthropic client is the gateway's address without /v1.",
+		Message: "There is no " + c.Request.Method + " " + c.Request.URL.Path + " here. The base URL of an Anthropic client is the gateway's address without /v1, that of an OpenAI client with /v1.",
 	})
 }
 

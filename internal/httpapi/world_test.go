@@ -22,6 +22,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/exchange"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/record"
+	"github.com/openova-io/llm-gateway/internal/routing"
 	"github.com/openova-io/llm-gateway/internal/telemetry"
 )
 
@@ -33,22 +34,26 @@ type world struct {
 	service  *exchange.Service
 	upstream *httptest.Server
 	model    http.HandlerFunc // answers what the gateway sends
+	table    *routing.Table
 	calls    int
 
-	mu       sync.Mutex
-	lease    bool
-	limit    int64
-	quotaErr error
-	admit    func(*gateway.Intent) error
-	finish   func(*gateway.Outcome) error
-	intents  []*gateway.Intent
-	outcomes []*gateway.Outcome
-	held     map[uuid.UUID]gateway.Charge
-	used     gateway.Used
-	ended    chan struct{}
+	mu         sync.Mutex
+	lease      bool
+	limit      int64
+	quotaErr   error
+	attemptErr error
+	admit      func(*gateway.Intent) error
+	finish     func(*gateway.Outcome) error
+	intents    []*gateway.Intent
+	attempts   []*gateway.Attempt
+	outcomes   []*gateway.Outcome
+	held       map[uuid.UUID]gateway.Charge
+	used       gateway.Used
+	ended      chan struct{}
 }
 
-func newWorld(t *testing.T, model http.HandlerFunc) *world {
+// newWorld makes a world. The changes are made to its configuration, which has the backends anthropic and internal.
+func newWorld(t *testing.T, model http.HandlerFunc, changes ...func(cfg *config.Config, w *world)) *world {
 	t.Helper()
 	w := &world{t: t, model: model, lease: true, limit: 10, held: map[uuid.UUID]gateway.Charge{}, ended: make(chan struct{}, 100)}
 	w.upstream = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
@@ -61,16 +66,19 @@ func newWorld(t *testing.T, model http.HandlerFunc) *world {
 	cfg := config.Default()
 	transport := backend.NewTransport(cfg.Upstream)
 	t.Cleanup(transport.CloseIdleConnections)
-	credential, err := backend.NewCredential(config.Auth{Mode: config.AuthOperator}, "operator-token")
+	for _, name := range []string{"anthropic", "internal"} {
+		cfg.Backends = append(cfg.Backends, config.Backend{
+			Name: name, Dialects: []string{"anthropic"}, BaseURL: w.upstream.URL, Auth: config.Auth{Mode: config.AuthOperator},
+		})
+	}
+	for _, change := range changes {
+		change(&cfg, w)
+	}
+	table, err := routing.NewTable(&cfg, backend.Environment{OperatorToken: "operator-token", Transport: transport}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	senders := map[string]exchange.Sender{}
-	for _, name := range []string{"anthropic", "internal"} {
-		if senders[name], err = backend.New(config.Backend{Name: name, BaseURL: w.upstream.URL}, credential, transport); err != nil {
-			t.Fatal(err)
-		}
-	}
+	w.table = table
 	compressor, err := record.NewCompressor()
 	if err != nil {
 		t.Fatal(err)
@@ -78,11 +86,15 @@ func newWorld(t *testing.T, model http.HandlerFunc) *world {
 	metrics := telemetry.NewRequests(prometheus.NewRegistry())
 	log := slog.New(slog.DiscardHandler)
 	w.service = &exchange.Service{
-		Options: exchange.Options{Zone: time.UTC, QuotaTimeout: time.Second, PingInterval: time.Minute, IdleTimeout: time.Minute},
-		Routes:  cfg.Routes(), Backends: senders, Quota: w, Recorder: w, Lease: w, Metrics: metrics, Compressor: compressor, Log: log,
+		Options: exchange.Options{
+			Zone: time.UTC, QuotaTimeout: time.Second, PingInterval: time.Minute, IdleTimeout: time.Minute,
+			FirstByteTimeout: cfg.Upstream.FirstByteTimeout, RetryWait: cfg.Upstream.RetryWait,
+		},
+		Table: w.present, Health: routing.NewHealth(5, time.Second, time.Minute, time.Now),
+		Quota: w, Recorder: w, Lease: w, Metrics: metrics, Compressor: compressor, Log: log,
 	}
 	w.api = &API{
-		HTTP: cfg.HTTP, Models: cfg.Models, Routes: cfg.Routes(), Zone: time.UTC, Auth: w, Exchange: w.service, Quota: w,
+		HTTP: cfg.HTTP, Table: w.present, Zone: time.UTC, Auth: w, Exchange: w.service, Quota: w,
 		Health: &Health{Log: log}, Refusals: metrics, Log: log,
 	}
 	w.Server = httptest.NewServer(w.api.Handler())
@@ -99,6 +111,18 @@ func (w *world) Authenticate(_ context.Context, tokens ...string) (gateway.Princ
 		}
 	}
 	return gateway.Principal{}, &gateway.Error{Code: gateway.Unauthenticated, NoRetry: true, Message: "Your access token is not valid."}
+}
+
+func (w *world) present() *routing.Table { return w.table }
+
+func (w *world) Attempt(_ context.Context, a *gateway.Attempt) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.attemptErr != nil {
+		return w.attemptErr
+	}
+	w.attempts = append(w.attempts, a)
+	return nil
 }
 
 func (w *world) Valid() bool {

@@ -16,8 +16,9 @@ const maxDepth = 512
 
 // Request is what a body says at its top level.
 type Request struct {
-	Model  string // "" if absent
-	Stream bool
+	Model    string // "" if absent
+	Stream   bool
+	Threaded bool // "thread" is there: parts of the conversation are with the service
 
 	modelStart, modelEnd int // of the model's JSON string, quotes included
 }
@@ -41,8 +42,9 @@ func Scan(body []byte) (Request, error) {
 	return r, nil
 }
 
-// WithModel returns the body with another model's name, reusing its memory where the capacity allows.
-func (r Request) WithModel(body []byte, model string) []byte {
+// SetModel puts another model's name into the body that was scanned and returns it, reusing its memory where the
+// capacity allows. The Request is then that of the new body.
+func (r *Request) SetModel(body []byte, model string) []byte {
 	if model == r.Model {
 		return body
 	}
@@ -50,7 +52,9 @@ func (r Request) WithModel(body []byte, model string) []byte {
 	if err != nil { // a string always marshals
 		panic(err)
 	}
-	return slices.Replace(body, r.modelStart, r.modelEnd, quoted...)
+	body = slices.Replace(body, r.modelStart, r.modelEnd, quoted...)
+	r.Model, r.modelEnd = model, r.modelStart+len(quoted)
+	return body
 }
 
 type scanner struct {
@@ -82,6 +86,8 @@ func (s *scanner) request() (Request, error) {
 				return &Error{start, "stream must be true or false, once"}
 			}
 			haveStream, r.Stream = true, raw[0] == 't'
+		case "thread":
+			r.Threaded = string(raw) != "null"
 		}
 		return nil
 	})

@@ -64,7 +64,17 @@ func TestScanRefuses(t *testing.T) {
 	}
 }
 
-func TestWithModelChangesNothingElse(t *testing.T) {
+func TestAThreadIsSeen(t *testing.T) {
+	for body, want := range map[string]bool{
+		`{"model":"m","thread":{"type":"create"}}`: true, `{"model":"m","thread":null}`: false, `{"model":"m","messages":[{"thread":1}]}`: false,
+	} {
+		if r, err := Scan([]byte(body)); err != nil || r.Threaded != want {
+			t.Errorf("%s: %v %v", body, r.Threaded, err)
+		}
+	}
+}
+
+func TestSetModelChangesNothingElse(t *testing.T) {
 	body := []byte(`{"x" : [1, 2.50],"model":"claude-opus-5-5" ,"text":"\u00e9 \"model\":\"claude-opus-5-5\"","stream":true}`)
 	for _, model := range []string{"m", "claude-opus-5-5", strings.Repeat("long", 50), `quo"te`} {
 		for _, spare := range []int{0, 512} {
@@ -75,8 +85,12 @@ func TestWithModelChangesNothingElse(t *testing.T) {
 			}
 			quoted, _ := json.Marshal(model)
 			want := bytes.Replace(body, []byte(`"claude-opus-5-5" ,`), append(quoted, " ,"...), 1)
-			if got := r.WithModel(own, model); !bytes.Equal(got, want) {
+			got := r.SetModel(own, model)
+			if !bytes.Equal(got, want) {
 				t.Errorf("got  %s\nwant %s", got, want)
+			}
+			if back := r.SetModel(got, "claude-opus-5-5"); !bytes.Equal(back, body) {
+				t.Errorf("set back, it is %s", back)
 			}
 		}
 	}

@@ -1,4 +1,3 @@
-// Package openai is the OpenAI dialect on the wire.
 package openai
 
 import (

@@ -1,18 +1,20 @@
 // Package postgres is the record: the requests in flight, the ledger and the bodies, in PostgreSQL 14 or later.
 //
-// A request passes through four tables, and the migrations say what each column means:
+// A request passes through five tables, and the migrations say what each column means:
 //
-//	admitted ── Stage ──► intents + bodies ─┐
-//	ended    ── Stage ──► outcomes + bodies ┴─ WriteLedger ──► ledger
+//	admitted   ── Stage ──► intents + bodies ─┐
+//	sent again ── Stage ──► attempts          │
+//	ended      ── Stage ──► outcomes + bodies ┴─ WriteLedger ──► ledger
 //
 // intents and outcomes hold requests in flight only, so they stay small: an outcome that is there is a request the
 // worker still has to write to the ledger, an intent without an outcome is a request that is still running.
-// WriteLedger moves both to the ledger in one statement; ledger and bodies are never changed.
+// WriteLedger moves both to the ledger in one statement; ledger, attempts and bodies are never changed. The first
+// sending of a request is that of its intent, so a request that goes well at once has no row in attempts.
 //
 // There are three roles in the database, and a [DB] is opened with the login of one of them:
 //
 //	llmgw_frontend   Stage, Renew, Snapshot; it can insert, but it cannot read a row of anyone
-//	llmgw_worker     everything else; it cannot change or delete what is in the ledger or the bodies
+//	llmgw_worker     everything else; it cannot change or delete what is in the ledger, the attempts or the bodies
 //	llmgw_auditor    reads everything, changes nothing
 //
 // Every method is bounded by [Config].Timeout, so a server that hangs is an error and not a wait. Every write may

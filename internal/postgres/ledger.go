@@ -28,10 +28,11 @@ const (
 			DELETE FROM outcomes o USING intents i
 			WHERE o.id = ANY ($1) AND i.id = o.id
 			RETURNING o.id, i.admitted_at, o.first_byte_at, o.ended_at, i.subject, i.user_name, i.tier, i.endpoint,
-				i.dialect, i.stream, i.session, i.model_requested, i.model_routed, i.backend, o.status, o.http_status,
+				i.dialect, i.stream, i.session, i.model_requested, ` + lastTarget + `, o.status, o.http_status,
 				o.error, o.stop_reason, o.upstream_id, o.input_tokens, o.output_tokens, o.cache_read_tokens,
 				o.cache_write_tokens, o.usage_estimated, o.charge_requests, o.charge_tokens, i.reserved,
-				i.window_start, i.window_reset, i.request_digest, o.response_digest
+				i.window_start, i.window_reset, i.request_digest, o.response_digest, o.attempts, o.cost_nanos,
+				CASE WHEN o.attempts > 1 THEN i.model_routed END, CASE WHEN o.attempts > 1 THEN i.backend END
 		), closed AS (
 			DELETE FROM intents i USING moved WHERE i.id = moved.id
 		)
@@ -39,7 +40,8 @@ const (
 			dialect, stream, session, model_requested, model_routed, backend, status, http_status,
 			error, stop_reason, upstream_id, input_tokens, output_tokens, cache_read_tokens,
 			cache_write_tokens, usage_estimated, charge_requests, charge_tokens, reserved,
-			window_start, window_reset, request_digest, response_digest)
+			window_start, window_reset, request_digest, response_digest, attempts, cost_nanos,
+			first_model_routed, first_backend)
 		SELECT * FROM moved
 		ON CONFLICT DO NOTHING
 		RETURNING ` + settlementColumns

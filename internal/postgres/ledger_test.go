@@ -30,6 +30,7 @@ func TestALedgerRowHasEverythingOfItsRequest(t *testing.T) {
 			AND input_tokens = 20 AND output_tokens = 30 AND cache_read_tokens = 500 AND cache_write_tokens = 5 AND NOT usage_estimated
 			AND charge_requests = 1 AND charge_tokens = 55 AND reserved AND window_start = $5 AND window_reset = $6
 			AND request_digest = sha256(q.zstd) AND response_digest = sha256(a.zstd)
+			AND attempts = 1 AND cost_nanos = 290 AND first_backend IS NULL AND first_model_routed IS NULL
 			AND q.digest = request_digest AND a.digest = response_digest AND q.size = 90 AND a.size = 80`,
 		in.ID, in.AdmittedAt, out.FirstByteAt, out.EndedAt, in.Window.Start, in.Window.Reset)
 	if found != 1 {
@@ -45,8 +46,8 @@ func TestPendingIsWhatTheLedgerWillHave(t *testing.T) {
 	second := s.stageEnded(t, 1)
 	want := gateway.Entry{
 		ID: in.ID, AdmittedAt: in.AdmittedAt, EndedAt: out.EndedAt, Subject: "7f9c", User: "ann", Tier: "pro", Endpoint: gateway.Messages,
-		ModelRequested: in.ModelRequested, Target: in.Target, Session: "s1", Stream: true, Status: gateway.Completed, HTTPStatus: 200,
-		StopReason: "end_turn", Usage: out.Usage, Charge: out.Charge, Window: in.Window,
+		ModelRequested: in.ModelRequested, Target: in.Target, Attempts: 1, Session: "s1", Stream: true, Status: gateway.Completed, HTTPStatus: 200,
+		StopReason: "end_turn", Usage: out.Usage, Cost: out.Cost, Charge: out.Charge, Window: in.Window,
 	}
 	got, err := s.worker.Pending(t.Context(), nil, 1)
 	if err != nil || len(got) != 1 || got[0] != want {

@@ -31,6 +31,7 @@ func (s *stack) writeAt(t *testing.T, at time.Time) uuid.UUID {
 	in := newIntent()
 	in.ID, in.AdmittedAt = idAt(at), at
 	s.stage(t, []*gateway.Intent{in}, []*gateway.Outcome{newOutcome(in.ID)})
+	s.resend(t, in.ID, 2)
 	if _, err := s.worker.WriteLedger(t.Context(), []uuid.UUID{in.ID}); err != nil {
 		t.Fatal(err)
 	}
@@ -41,6 +42,7 @@ func (s *stack) writeAt(t *testing.T, at time.Time) uuid.UUID {
 func (s *stack) in(t *testing.T, id uuid.UUID, partition string) int64 {
 	t.Helper()
 	return s.Int(t, `SELECT (SELECT count(*) FROM ledger WHERE id = $1 AND tableoid::regclass::text = 'ledger_' || $2)
+		+ (SELECT count(*) FROM attempts WHERE request_id = $1 AND tableoid::regclass::text = 'attempts_' || $2)
 		+ (SELECT count(*) FROM bodies WHERE request_id = $1 AND tableoid::regclass::text = 'bodies_' || $2)`, id, partition)
 }
 
@@ -54,8 +56,8 @@ func TestARequestIsKeptInThePartitionOfItsMonth(t *testing.T) {
 		month(3):                        "default",
 		month(-1):                       "default",
 	} {
-		if n := s.in(t, s.writeAt(t, at), partition); n != 3 {
-			t.Errorf("%v: %d of its 3 rows are in %s", at, n, partition)
+		if n := s.in(t, s.writeAt(t, at), partition); n != 4 {
+			t.Errorf("%v: %d of its 4 rows are in %s", at, n, partition)
 		}
 	}
 }
@@ -65,11 +67,11 @@ func TestPartitionsMadeLateTakeTheirRowsFromTheDefault(t *testing.T) {
 	late, later := s.writeAt(t, month(3)), s.writeAt(t, month(9))
 	for range 2 {
 		s.Exec(t, `SELECT ensure_partitions(3)`)
-		if n := s.in(t, late, month(3).Format("2006_01")); n != 3 {
-			t.Fatalf("%d of 3 rows moved", n)
+		if n := s.in(t, late, month(3).Format("2006_01")); n != 4 {
+			t.Fatalf("%d of 4 rows moved", n)
 		}
-		if n := s.in(t, later, "default"); n != 3 {
-			t.Fatalf("%d of 3 rows stayed in the default", n)
+		if n := s.in(t, later, "default"); n != 4 {
+			t.Fatalf("%d of 4 rows stayed in the default", n)
 		}
 	}
 	if err := s.worker.EnsurePartitions(t.Context()); err != nil {
@@ -115,4 +117,8 @@ func TestRetentionDropsWholeMonths(t *testing.T) {
 	s.wantRows(t, [4]int64{0, 0, 2, 3}) // the ledger has its own retention
 	s.Exec(t, `SELECT drop_partitions_before('ledger', now())`)
 	s.wantRows(t, [4]int64{0, 0, 2, 2})
+	s.Exec(t, `SELECT drop_partitions_before('attempts', date_trunc('month', now()) + interval '1 month')`)
+	if n := s.Int(t, `SELECT count(*) FROM attempts WHERE request_id = $1`, next); n != 1 || s.Int(t, `SELECT count(*) FROM attempts`) != 1 {
+		t.Error("attempts of other months are kept, or those of the month are not")
+	}
 }

@@ -2,6 +2,7 @@ package postgres_test
 
 import (
 	"crypto/sha256"
+	"fmt"
 	"testing"
 	"time"
 
@@ -49,9 +50,22 @@ func (s *stack) stageEnded(tb testing.TB, n int) []uuid.UUID {
 
 func (s *stack) stage(tb testing.TB, intents []*gateway.Intent, outcomes []*gateway.Outcome) {
 	tb.Helper()
-	if err := s.frontend.Stage(tb.Context(), intents, outcomes); err != nil {
+	if err := s.frontend.Stage(tb.Context(), intents, nil, outcomes); err != nil {
 		tb.Fatal(err)
 	}
+}
+
+// resend stages attempts 2 to n of the request, each to a backend and model of its own.
+func (s *stack) resend(tb testing.TB, request uuid.UUID, n int) []*gateway.Attempt {
+	tb.Helper()
+	var attempts []*gateway.Attempt
+	for i := 2; i <= n; i++ {
+		attempts = append(attempts, newAttempt(request, i))
+	}
+	if err := s.frontend.Stage(tb.Context(), nil, attempts, nil); err != nil {
+		tb.Fatal(err)
+	}
+	return attempts
 }
 
 // rows is what is in intents, outcomes, bodies and ledger.
@@ -78,8 +92,16 @@ func newIntent() *gateway.Intent {
 		Principal: gateway.Principal{Subject: "7f9c", User: "ann", Tier: "pro"},
 		Endpoint:  gateway.Messages, Dialect: gateway.Anthropic, Stream: true,
 		ModelRequested: "claude-sonnet-4-5", Target: gateway.Target{Backend: "anthropic", Model: "claude-haiku-4-5"},
-		Session: "s1", Window: gateway.DayWindow(now, time.UTC), Charge: gateway.Charge{Requests: 1, Tokens: 100}, Reserved: true,
+		Session: "s1", Window: gateway.DayWindow(now, time.UTC), Charge: gateway.Charge{Requests: 1, Tokens: 100}, Cost: 300, Reserved: true,
 		Body: gateway.Body{Zstd: body, Size: 90, Digest: sha256.Sum256(body)},
+	}
+}
+
+func newAttempt(request uuid.UUID, n int) *gateway.Attempt {
+	return &gateway.Attempt{
+		Request: request, N: n, At: time.Now().UTC().Truncate(time.Microsecond),
+		Target: gateway.Target{Backend: fmt.Sprint("backend-", n), Model: fmt.Sprint("model-", n)},
+		Status: 500 + n, Reason: fmt.Sprint("overloaded, said the one before ", n),
 	}
 }
 
@@ -88,6 +110,7 @@ func newOutcome(id uuid.UUID) *gateway.Outcome {
 	body := []byte("a response as it is stored")
 	return &gateway.Outcome{
 		ID: id, Status: gateway.Completed, HTTPStatus: 200, StopReason: "end_turn", UpstreamID: "req_1",
+		Target: gateway.Target{Backend: "anthropic", Model: "claude-haiku-4-5"}, Attempts: 1, Cost: 290,
 		Usage:  gateway.Usage{Input: 20, Output: 30, CacheRead: 500, CacheWrite: 5},
 		Charge: gateway.Charge{Requests: 1, Tokens: 55}, FirstByteAt: now, EndedAt: now,
 		Body: gateway.Body{Zstd: body, Size: 80, Digest: sha256.Sum256(body)},

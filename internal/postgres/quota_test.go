@@ -103,7 +103,7 @@ func (m *model) check(day int) {
 }
 
 func (m *model) mustStage(intents []*gateway.Intent, outcomes []*gateway.Outcome) {
-	if err := m.frontend.Stage(m.rt.Context(), intents, outcomes); err != nil {
+	if err := m.frontend.Stage(m.rt.Context(), intents, nil, outcomes); err != nil {
 		m.rt.Fatal(err)
 	}
 }

@@ -17,11 +17,13 @@ func TestEachRoleMayDoNoMoreThanItNeeds(t *testing.T) {
 	s := start(t)
 	s.stageEnded(t, 1)
 	may := map[postgrestest.Role]map[string]string{
-		postgrestest.Frontend: {"intents": "i", "outcomes": "i", "bodies": "i", "leases": "i", "ledger": ""},
-		postgrestest.Worker:   {"intents": "sd", "outcomes": "sid", "bodies": "s", "leases": "sd", "ledger": "si"},
-		postgrestest.Auditor:  {"intents": "s", "outcomes": "s", "bodies": "s", "leases": "s", "ledger": "s"},
+		postgrestest.Frontend: {"intents": "i", "outcomes": "i", "attempts": "i", "bodies": "i", "leases": "i", "ledger": ""},
+		postgrestest.Worker:   {"intents": "sd", "outcomes": "sid", "attempts": "s", "bodies": "s", "leases": "sd", "ledger": "si"},
+		postgrestest.Auditor:  {"intents": "s", "outcomes": "s", "attempts": "s", "bodies": "s", "leases": "s", "ledger": "s"},
 	}
-	column := map[string]string{"intents": "id", "outcomes": "id", "bodies": "request_id", "leases": "instance", "ledger": "id"}
+	column := map[string]string{
+		"intents": "id", "outcomes": "id", "attempts": "request_id", "bodies": "request_id", "leases": "instance", "ledger": "id",
+	}
 	for role, tables := range may {
 		conn := connect(t, s.URL(role))
 		for table, verbs := range tables {
@@ -45,7 +47,7 @@ func TestNoRoleReachesAPartitionPastItsTable(t *testing.T) {
 	s := start(t)
 	for _, role := range []postgrestest.Role{postgrestest.Frontend, postgrestest.Worker, postgrestest.Auditor} {
 		conn := connect(t, s.URL(role))
-		for _, sql := range []string{"SELECT FROM ledger_default", "DELETE FROM bodies_default", "INSERT INTO ledger_default DEFAULT VALUES"} {
+		for _, sql := range []string{"SELECT FROM ledger_default", "SELECT FROM attempts_default", "DELETE FROM bodies_default", "INSERT INTO ledger_default DEFAULT VALUES"} {
 			if !denied(t, conn, sql) {
 				t.Errorf("%s: %s: allowed", role, sql)
 			}
@@ -56,13 +58,15 @@ func TestNoRoleReachesAPartitionPastItsTable(t *testing.T) {
 func TestEachRoleMayCallNoMoreThanItNeeds(t *testing.T) {
 	s := start(t)
 	may := map[string][]postgrestest.Role{
-		"SELECT * FROM quota_snapshot('', now())":         {postgrestest.Frontend, postgrestest.Worker},
-		"SELECT ensure_partitions(0)":                     {postgrestest.Worker},
-		"SELECT drop_partitions_before('ledger', now())":  {},
-		"CREATE TABLE mine (x int)":                       {},
-		"COPY ledger TO STDOUT":                           {postgrestest.Worker, postgrestest.Auditor},
-		"SELECT uuid_floor(now())":                        {},
-		"ALTER TABLE ledger DETACH PARTITION ledger_none": {},
+		"SELECT * FROM quota_snapshot('', now())":          {postgrestest.Frontend, postgrestest.Worker},
+		"SELECT ensure_partitions(0)":                      {postgrestest.Worker},
+		"SELECT drop_partitions_before('ledger', now())":   {},
+		"SELECT drop_partitions_before('attempts', now())": {},
+		"CREATE TABLE mine (x int)":                        {},
+		"COPY ledger TO STDOUT":                            {postgrestest.Worker, postgrestest.Auditor},
+		"SELECT * FROM request_attempts":                   {postgrestest.Auditor},
+		"SELECT uuid_floor(now())":                         {},
+		"ALTER TABLE ledger DETACH PARTITION ledger_none":  {},
 	}
 	for sql, roles := range may {
 		for _, role := range []postgrestest.Role{postgrestest.Frontend, postgrestest.Worker, postgrestest.Auditor} {

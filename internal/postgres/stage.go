@@ -20,8 +20,12 @@ const (
 		)
 		INSERT INTO intents (id, instance, admitted_at, subject, user_name, tier, endpoint, dialect, stream, session,
 			model_requested, model_routed, backend, window_start, window_reset, charge_requests, charge_tokens,
-			reserved, request_digest)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+			reserved, request_digest, cost_nanos)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $22)
+		ON CONFLICT DO NOTHING`
+	stageAttempt = `
+		INSERT INTO attempts (request_id, n, at, backend, model, after_status, after_error)
+		VALUES ($1, $2::bigint, $3, $4, $5, $6::bigint, $7)
 		ON CONFLICT DO NOTHING`
 	stageOutcome = `
 		WITH body AS (
@@ -30,16 +34,16 @@ const (
 		)
 		INSERT INTO outcomes (id, status, http_status, error, stop_reason, upstream_id, input_tokens, output_tokens,
 			cache_read_tokens, cache_write_tokens, usage_estimated, charge_requests, charge_tokens, first_byte_at,
-			ended_at, response_digest)
-		VALUES ($1, $2, $3::bigint, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+			ended_at, response_digest, backend, model_routed, attempts, cost_nanos)
+		VALUES ($1, $2, $3::bigint, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $19, $20, $21::bigint, $22)
 		ON CONFLICT DO NOTHING`
 )
 
-// Stage commits intents and outcomes, each with its body, in one transaction and one round trip: all of them or
-// none. A row that is there already stays as it is. An error with [gateway.ErrFateUnknown] in its chain means
+// Stage commits intents and outcomes, each with its body, and attempts, in one transaction and one round trip: all of
+// them or none. A row that is there already stays as it is. An error with [gateway.ErrFateUnknown] in its chain means
 // that they may be committed; with any other error they are not.
-func (db *DB) Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*gateway.Outcome) error {
-	if len(intents)+len(outcomes) == 0 {
+func (db *DB) Stage(ctx context.Context, intents []*gateway.Intent, attempts []*gateway.Attempt, outcomes []*gateway.Outcome) error {
+	if len(intents)+len(attempts)+len(outcomes) == 0 {
 		return nil
 	}
 	ctx, cancel := db.bounded(ctx)
@@ -50,17 +54,17 @@ func (db *DB) Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*
 	}
 	defer conn.Release()
 	// A connection prepares a statement once and remembers it; this is no round trip the next time.
-	for _, statement := range [][2]string{{"stage_intent", stageIntent}, {"stage_outcome", stageOutcome}} {
+	for _, statement := range [][2]string{{"stage_intent", stageIntent}, {"stage_attempt", stageAttempt}, {"stage_outcome", stageOutcome}} {
 		if _, err := conn.Conn().Prepare(ctx, statement[0], statement[1]); err != nil {
 			return fmt.Errorf("postgres: stage: prepare: %w", err) // nothing was sent
 		}
 	}
-	err = stage(ctx, conn.Conn().PgConn(), intents, outcomes)
+	err = stage(ctx, conn.Conn().PgConn(), intents, attempts, outcomes)
 	if gaveWay(err) {
-		err = stage(ctx, conn.Conn().PgConn(), intents, outcomes)
+		err = stage(ctx, conn.Conn().PgConn(), intents, attempts, outcomes)
 	}
 	if err != nil {
-		return fmt.Errorf("postgres: stage %d intents and %d outcomes: %w", len(intents), len(outcomes), fate(err))
+		return fmt.Errorf("postgres: stage %d intents, %d attempts and %d outcomes: %w", len(intents), len(attempts), len(outcomes), fate(err))
 	}
 	return nil
 }
@@ -68,13 +72,17 @@ func (db *DB) Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*
 // stage sends the rows in a pipeline of the driver's lower layer, with parameters encoded by hand. That takes a
 // quarter less CPU than pgx.Batch (14 against 17 µs a row at 8 rows, 55 against 72 at one), half the
 // allocations, and copies a body once, not twice. A multi-row insert from arrays is no cheaper for few rows, and few is what there is.
-func stage(ctx context.Context, conn *pgconn.PgConn, intents []*gateway.Intent, outcomes []*gateway.Outcome) error {
+func stage(ctx context.Context, conn *pgconn.PgConn, intents []*gateway.Intent, attempts []*gateway.Attempt, outcomes []*gateway.Outcome) error {
 	// No BEGIN: the server takes everything up to the one Sync as a transaction.
 	pipeline := conn.StartPipeline(ctx)
 	p, formats := newParams(), []int16{pgx.BinaryFormatCode} // one format is for all
 	for _, in := range intents {
 		p.intent(in)
 		pipeline.SendQueryPrepared("stage_intent", p.values, formats, nil)
+	}
+	for _, a := range attempts {
+		p.attempt(a)
+		pipeline.SendQueryPrepared("stage_attempt", p.values, formats, nil)
 	}
 	for _, out := range outcomes {
 		p.outcome(out)
@@ -110,6 +118,19 @@ func (p *params) intent(in *gateway.Intent) {
 	p.bytes(in.Body.Digest[:])
 	p.bytes(in.Body.Zstd)
 	p.int64(in.Body.Size)
+	p.int64(int64(in.Cost))
+}
+
+// attempt makes the parameters of stageAttempt.
+func (p *params) attempt(a *gateway.Attempt) {
+	p.reset()
+	p.uuid(a.Request)
+	p.int64(int64(a.N))
+	p.time(a.At)
+	p.text(clean(a.Target.Backend, maxText))
+	p.text(clean(a.Target.Model, maxText))
+	p.int64(int64(a.Status))
+	p.text(clean(a.Reason, maxText))
 }
 
 // outcome makes the parameters of stageOutcome.
@@ -142,4 +163,8 @@ func (p *params) outcome(out *gateway.Outcome) {
 		p.bytes(out.Body.Zstd)
 	}
 	p.int64(out.Body.Size)
+	p.text(clean(out.Target.Backend, maxText))
+	p.text(clean(out.Target.Model, maxText))
+	p.int64(int64(out.Attempts))
+	p.int64(int64(out.Cost))
 }

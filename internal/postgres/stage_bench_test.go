@@ -18,7 +18,7 @@ func BenchmarkStage(b *testing.B) {
 				for j := range intents {
 					intents[j] = newIntent()
 				}
-				if err := s.frontend.Stage(b.Context(), intents, nil); err != nil {
+				if err := s.frontend.Stage(b.Context(), intents, nil, nil); err != nil {
 					b.Fatal(err)
 				}
 			}

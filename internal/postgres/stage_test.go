@@ -17,7 +17,7 @@ func TestABatchIsStagedWholeOrNotAtAll(t *testing.T) {
 	s := start(t)
 	good, bad := newIntent(), newOutcome(uuid.Must(uuid.NewV7()))
 	bad.Status = "unheard of"
-	err := s.frontend.Stage(t.Context(), []*gateway.Intent{good}, []*gateway.Outcome{newOutcome(good.ID), bad, newOutcome(newIntent().ID)})
+	err := s.frontend.Stage(t.Context(), []*gateway.Intent{good}, nil, []*gateway.Outcome{newOutcome(good.ID), bad, newOutcome(newIntent().ID)})
 	if err == nil || errors.Is(err, gateway.ErrFateUnknown) {
 		t.Fatalf("error = %v, want one that is certain", err)
 	}
@@ -30,7 +30,7 @@ func TestAnErrorAtCommitIsAnError(t *testing.T) {
 	s.Exec(t, `
 		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
 		CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON intents DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
-	err := s.frontend.Stage(t.Context(), []*gateway.Intent{newIntent()}, nil)
+	err := s.frontend.Stage(t.Context(), []*gateway.Intent{newIntent()}, nil, nil)
 	if err == nil || errors.Is(err, gateway.ErrFateUnknown) {
 		t.Fatalf("error = %v, want one that is certain", err)
 	}
@@ -87,7 +87,7 @@ func TestALoneRequestIsOneRoundTrip(t *testing.T) {
 	for range 3 { // the first prepares the statements
 		in := newIntent()
 		before := wire.trips.Load()
-		if err := frontend.Stage(t.Context(), []*gateway.Intent{in}, []*gateway.Outcome{newOutcome(in.ID)}); err != nil {
+		if err := frontend.Stage(t.Context(), []*gateway.Intent{in}, nil, []*gateway.Outcome{newOutcome(in.ID)}); err != nil {
 			t.Fatal(err)
 		}
 		staged, before2 := wire.trips.Load()-before, workerWire.trips.Load()
@@ -112,7 +112,7 @@ func TestACommitOfUnknownFateSaysSo(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t)
 			db, wire := through(t, s.Server, postgrestest.Frontend, postgres.Config{Timeout: time.Second})
-			if err := db.Stage(t.Context(), nil, []*gateway.Outcome{newOutcome(uuid.UUID{})}); err != nil {
+			if err := db.Stage(t.Context(), nil, nil, []*gateway.Outcome{newOutcome(uuid.UUID{})}); err != nil {
 				t.Fatal(err) // prepares the statements
 			}
 			s.Exec(t, `DELETE FROM outcomes; DELETE FROM bodies`)
@@ -120,7 +120,7 @@ func TestACommitOfUnknownFateSaysSo(t *testing.T) {
 			in := newIntent()
 			wire.mode.Store(tt.mode)
 			began := time.Now()
-			err := db.Stage(t.Context(), []*gateway.Intent{in}, nil)
+			err := db.Stage(t.Context(), []*gateway.Intent{in}, nil, nil)
 			if !errors.Is(err, gateway.ErrFateUnknown) {
 				t.Fatalf("error = %v, want %v", err, gateway.ErrFateUnknown)
 			}
@@ -130,7 +130,7 @@ func TestACommitOfUnknownFateSaysSo(t *testing.T) {
 			s.wantRows(t, tt.rows)
 
 			wire.mode.Store(pass)
-			if err := db.Stage(t.Context(), []*gateway.Intent{in}, nil); err != nil {
+			if err := db.Stage(t.Context(), []*gateway.Intent{in}, nil, nil); err != nil {
 				t.Fatalf("again: %v", err)
 			}
 			s.wantRows(t, [4]int64{1, 0, 1, 0})
@@ -141,7 +141,7 @@ func TestACommitOfUnknownFateSaysSo(t *testing.T) {
 func TestADatabaseThatIsDownIsACertainError(t *testing.T) {
 	db := open(t, "postgres://nobody@127.0.0.1:1/none?sslmode=disable")
 	began := time.Now()
-	err := db.Stage(t.Context(), []*gateway.Intent{newIntent()}, nil)
+	err := db.Stage(t.Context(), []*gateway.Intent{newIntent()}, nil, nil)
 	if err == nil || errors.Is(err, gateway.ErrFateUnknown) {
 		t.Fatalf("error = %v, want one that is certain", err)
 	}

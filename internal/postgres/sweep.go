@@ -25,14 +25,17 @@ func (db *DB) Abandoned(ctx context.Context, ttl time.Duration) ([]uuid.UUID, er
 }
 
 // CloseAbandoned ends running requests of the given processes as [gateway.Interrupted], the oldest limit of them,
-// and answers how many. Each keeps the charge it reserved. A process that has a lease again is left alone, and an
+// and answers how many. Each keeps the charge it reserved and the cost of its intent, and was last sent where its last
+// attempt on record went. A process that has a lease again is left alone, and an
 // outcome that its frontend stages in the same moment stands.
 func (db *DB) CloseAbandoned(ctx context.Context, instances []uuid.UUID, limit int) (int64, error) {
 	return db.exec(ctx, "close abandoned", `
 		INSERT INTO outcomes (id, status, http_status, error, stop_reason, upstream_id, input_tokens, output_tokens,
-			cache_read_tokens, cache_write_tokens, usage_estimated, charge_requests, charge_tokens, ended_at)
-		SELECT i.id, $3, 0, $4, '', '', i.charge_tokens, 0, 0, 0, true, i.charge_requests, i.charge_tokens, now()
-		FROM intents i
+			cache_read_tokens, cache_write_tokens, usage_estimated, charge_requests, charge_tokens, ended_at,
+			model_routed, backend, attempts, cost_nanos)
+		SELECT i.id, $3, 0, $4, '', '', i.charge_tokens, 0, 0, 0, true, i.charge_requests, i.charge_tokens, now(),
+			coalesce(last.model, i.model_routed), coalesce(last.backend, i.backend), coalesce(last.n, 1), i.cost_nanos
+		FROM intents i `+joinLast+`
 		WHERE i.instance = ANY ($1)
 			AND NOT EXISTS (SELECT FROM leases l WHERE l.instance = i.instance AND l.expires_at > now())
 			AND NOT EXISTS (SELECT FROM outcomes o WHERE o.id = i.id)

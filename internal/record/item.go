@@ -17,9 +17,10 @@ const (
 	left            // the waiter left while a writer had it
 )
 
-// item is one record on its way. Exactly one of intent and outcome is set.
+// item is one record on its way. Exactly one of intent, attempt and outcome is set.
 type item struct {
 	intent  *gateway.Intent
+	attempt *gateway.Attempt
 	outcome *gateway.Outcome
 	state   atomic.Int32
 	done    chan error // has room for the one result

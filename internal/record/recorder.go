@@ -1,4 +1,4 @@
-// Package record puts requests and their outcomes on record: many in one transaction, each waited for.
+// Package record puts requests, their further attempts and their outcomes on record: many in one transaction, each waited for.
 //
 // There is no timer where somebody waits. A writer takes what waits, commits it, and takes what came meanwhile; so a lone record is
 // committed at once, and under load a commit is shared by as many records as arrived during the one before.
@@ -20,12 +20,13 @@ import (
 // An error with gateway.ErrFateUnknown in its chain means that the records may have been committed; one with
 // gateway.ErrRecordRefused that a record is at fault; any other that nothing was committed.
 type Stager interface {
-	Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*gateway.Outcome) error
+	Stage(ctx context.Context, intents []*gateway.Intent, attempts []*gateway.Attempt, outcomes []*gateway.Outcome) error
 }
 
 // Spool keeps records durably while the Stager cannot take them.
 type Spool interface {
 	PutIntent(in *gateway.Intent) error
+	PutAttempt(a *gateway.Attempt) error
 	PutOutcome(out *gateway.Outcome) error
 	Full() bool
 }
@@ -33,7 +34,7 @@ type Spool interface {
 // Options are the recorder's bounds; see config.Audit.
 type Options struct {
 	Async         bool          // do not wait for the commit
-	CommitTimeout time.Duration // how long Admit and Finish wait
+	CommitTimeout time.Duration // how long Admit, Attempt and Finish wait
 	Queue         int           // records that may wait
 	Writers       int           // transactions in flight
 	BatchRows     int           // records in a transaction
@@ -72,11 +73,22 @@ func (r *Recorder) Waiting() int { return len(r.queue) }
 // will then be followed by an outcome that says the request was never sent.
 func (r *Recorder) Admit(ctx context.Context, in *gateway.Intent) error {
 	if r.spool.Full() {
-		return refuse("The gateway's local store of unsaved records is full.", errors.New("the spool is full"))
+		return refuse("The gateway's local store of unsaved records is full. Nothing was charged.", errors.New("the spool is full"))
 	}
 	it := &item{intent: in, done: make(chan error, 1)}
 	if err := r.submit(ctx, it); err != nil {
-		return refuse("The gateway cannot put your request on record right now, so it was not sent.", err)
+		return refuse("The gateway cannot put your request on record right now, so it was not sent. Nothing was charged.", err)
+	}
+	return nil
+}
+
+// Attempt puts another sending of an admitted request on record. When it returns nil the attempt is committed (or, in
+// async mode, queued) and may be made. An error is an Overloaded *gateway.Error, and the attempt may not be made; with
+// gateway.ErrFateUnknown in its chain it may yet be on record, and is then one more than its outcome counts.
+func (r *Recorder) Attempt(ctx context.Context, a *gateway.Attempt) error {
+	it := &item{attempt: a, done: make(chan error, 1)}
+	if err := r.submit(ctx, it); err != nil {
+		return refuse("The model could not be reached, and the gateway cannot put another attempt on record right now, so it was not made.", err)
 	}
 	return nil
 }
@@ -96,8 +108,8 @@ func (r *Recorder) Finish(ctx context.Context, out *gateway.Outcome) error {
 	return nil
 }
 
-// Close waits until everything queued is committed, or ctx ends; what is left then goes to the spool. No Admit or
-// Finish may be running or follow.
+// Close waits until everything queued is committed, or ctx ends; what is left then goes to the spool. No Admit,
+// Attempt or Finish may be running or follow.
 func (r *Recorder) Close(ctx context.Context) error {
 	close(r.stop)
 	ended := make(chan struct{})
@@ -111,7 +123,9 @@ func (r *Recorder) Close(ctx context.Context) error {
 	for {
 		select {
 		case it := <-r.queue:
-			errs = append(errs, r.toSpool(it))
+			if it.take() {
+				errs = append(errs, r.toSpool(it))
+			}
 		default:
 			return errors.Join(errs...)
 		}
@@ -142,8 +156,11 @@ func (r *Recorder) submit(ctx context.Context, it *item) error {
 }
 
 func (r *Recorder) toSpool(it *item) error {
-	if it.intent != nil {
+	switch {
+	case it.intent != nil:
 		return r.spool.PutIntent(it.intent)
+	case it.attempt != nil:
+		return r.spool.PutAttempt(it.attempt)
 	}
 	return r.spool.PutOutcome(it.outcome)
 }
@@ -151,6 +168,6 @@ func (r *Recorder) toSpool(it *item) error {
 func refuse(message string, cause error) error {
 	return &gateway.Error{
 		Code: gateway.Overloaded, RetryAfter: 2 * time.Second, Cause: cause,
-		Message: message + " Nothing was charged. Try again in a few seconds.",
+		Message: message + " Try again in a few seconds.",
 	}
 }

@@ -19,19 +19,20 @@ import (
 type store struct {
 	mu       sync.Mutex
 	intents  map[uuid.UUID]int
+	attempts map[uuid.UUID]int
 	outcomes map[uuid.UUID]*gateway.Outcome
 	batches  []int
 	fault    func(n int, intents []*gateway.Intent) (commit bool, err error) // n counts transactions from 0
 }
 
 func newStore() *store {
-	return &store{intents: map[uuid.UUID]int{}, outcomes: map[uuid.UUID]*gateway.Outcome{}}
+	return &store{intents: map[uuid.UUID]int{}, attempts: map[uuid.UUID]int{}, outcomes: map[uuid.UUID]*gateway.Outcome{}}
 }
 
-func (s *store) Stage(_ context.Context, intents []*gateway.Intent, outcomes []*gateway.Outcome) error {
+func (s *store) Stage(_ context.Context, intents []*gateway.Intent, attempts []*gateway.Attempt, outcomes []*gateway.Outcome) error {
 	s.mu.Lock()
 	n := len(s.batches)
-	s.batches = append(s.batches, len(intents)+len(outcomes))
+	s.batches = append(s.batches, len(intents)+len(attempts)+len(outcomes))
 	fault := s.fault
 	s.mu.Unlock()
 	commit, err := true, error(nil)
@@ -44,6 +45,9 @@ func (s *store) Stage(_ context.Context, intents []*gateway.Intent, outcomes []*
 		for _, in := range intents {
 			s.intents[in.ID]++
 		}
+		for _, a := range attempts {
+			s.attempts[a.Request]++
+		}
 		for _, out := range outcomes {
 			s.outcomes[out.ID] = out
 		}
@@ -54,6 +58,7 @@ func (s *store) Stage(_ context.Context, intents []*gateway.Intent, outcomes []*
 type disk struct {
 	mu       sync.Mutex
 	intents  []uuid.UUID
+	attempts []uuid.UUID
 	outcomes []uuid.UUID
 	full     atomic.Bool
 	broken   error
@@ -63,6 +68,13 @@ func (d *disk) PutIntent(in *gateway.Intent) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.intents = append(d.intents, in.ID)
+	return d.broken
+}
+
+func (d *disk) PutAttempt(a *gateway.Attempt) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.attempts = append(d.attempts, a.Request)
 	return d.broken
 }
 
@@ -80,6 +92,8 @@ func options() Options {
 }
 
 func intent() *gateway.Intent { return &gateway.Intent{ID: uuid.Must(uuid.NewV7())} }
+
+func second(in *gateway.Intent) *gateway.Attempt { return &gateway.Attempt{Request: in.ID, N: 2} }
 
 func finished(in *gateway.Intent) *gateway.Outcome {
 	return &gateway.Outcome{ID: in.ID, Status: gateway.Completed}
@@ -304,6 +318,9 @@ func TestEveryWaiterIsAnsweredUnderConcurrency(t *testing.T) {
 			if err := r.Admit(t.Context(), in); err != nil {
 				t.Error(err)
 			}
+			if err := r.Attempt(t.Context(), second(in)); err != nil {
+				t.Error(err)
+			}
 			if err := r.Finish(t.Context(), finished(in)); err != nil {
 				t.Error(err)
 			}
@@ -313,7 +330,7 @@ func TestEveryWaiterIsAnsweredUnderConcurrency(t *testing.T) {
 	if err := r.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if len(db.intents) != 500 || len(db.outcomes) != 500 {
-		t.Errorf("%d intents, %d outcomes", len(db.intents), len(db.outcomes))
+	if len(db.intents) != 500 || len(db.attempts) != 500 || len(db.outcomes) != 500 {
+		t.Errorf("%d intents, %d attempts, %d outcomes", len(db.intents), len(db.attempts), len(db.outcomes))
 	}
 }

@@ -99,14 +99,18 @@ func (r *Recorder) stage(batch []*item) error {
 	defer cancel()
 	intents := make([]*gateway.Intent, 0, len(batch))
 	outcomes := make([]*gateway.Outcome, 0, len(batch))
+	var attempts []*gateway.Attempt // few requests have any
 	for _, it := range batch {
-		if it.intent != nil {
+		switch {
+		case it.intent != nil:
 			intents = append(intents, it.intent)
-		} else {
+		case it.attempt != nil:
+			attempts = append(attempts, it.attempt)
+		default:
 			outcomes = append(outcomes, it.outcome)
 		}
 	}
-	return r.stager.Stage(ctx, intents, outcomes)
+	return r.stager.Stage(ctx, intents, attempts, outcomes)
 }
 
 // committed tells the waiters. An intent whose waiter has left was answered with a refusal and never sent; since
@@ -140,11 +144,12 @@ func (r *Recorder) refused(batch []*item, err error) {
 	}
 }
 
-// rescue spools what can neither be committed nor be given back to a waiter.
+// rescue spools what can neither be committed nor be given back to a waiter. An attempt that somebody waited for is not
+// made, so it need not be on record.
 func (r *Recorder) rescue(batch []*item, cause error) {
 	for _, it := range batch {
 		waited := it.settle(cause)
-		if waited && !r.opts.Async {
+		if !r.opts.Async && (waited || it.attempt != nil) {
 			continue
 		}
 		err := r.toSpool(it)

@@ -24,6 +24,7 @@ type world struct {
 	ledger  map[uuid.UUID]int      // how often each was written
 	waiting map[string]bool        // workflows that wait for their signal
 	closed  map[string]bool        // workflows that have ended
+	told    []workflows.Outcome    // by signals
 	lost    chan struct{}          // closed to end a leadership
 	terms   int
 
@@ -195,13 +196,14 @@ func (w *world) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOptio
 	return nil, nil
 }
 
-func (w *world) SignalWithStartWorkflow(ctx context.Context, id, _ string, _ any, o client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
+func (w *world) SignalWithStartWorkflow(ctx context.Context, id, _ string, outcome any, o client.StartWorkflowOptions, _ any, _ ...any) (client.WorkflowRun, error) {
 	if err := w.answers(ctx, o.ID); err != nil {
 		return nil, err
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.calls = append(w.calls, call{"signal", id, o.EnableEagerStart})
+	w.told = append(w.told, outcome.(workflows.Outcome))
 	if w.closed[id] {
 		return nil, &serviceerror.WorkflowExecutionAlreadyStarted{}
 	}

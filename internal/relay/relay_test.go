@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
+	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/relay"
 )
 
@@ -73,10 +74,14 @@ func TestALongRunningRequestIsShownAndThenSignalled(t *testing.T) {
 		time.Sleep(3 * time.Second)
 		require.Equal(t, []call{{"delay", id.String(), false}}, w.made())
 		time.Sleep(3 * time.Hour) // past the start delay
+		last := gateway.Target{Backend: "standby", Model: "claude-opus-5-5"}
+		w.set(func() { w.staged[id].Target, w.staged[id].Attempts = last, 2 })
 		w.end(id)
 		time.Sleep(time.Second)
 		requireSettled(t, w, id)
-		require.Equal(t, 1, w.count("signal"))
+		require.Len(t, w.told, 1)
+		require.Equal(t, last, w.told[0].Target)
+		require.Contains(t, w.told[0].Details, "2 attempts")
 	})
 }
 

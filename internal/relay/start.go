@@ -43,7 +43,7 @@ func (t *term) signal(ctx context.Context, e gateway.Entry) {
 	defer cancel()
 	options := t.options(e, false)
 	_, err := t.starter.SignalWithStartWorkflow(bounded, options.ID, workflows.OutcomeSignal,
-		workflows.Outcome{Status: e.Status, Details: workflows.Details(e)}, options,
+		workflows.Outcome{Status: e.Status, Target: e.Target, Details: workflows.Details(e)}, options,
 		workflows.Request, workflows.RequestInput{ID: e.ID, Running: true})
 	t.report(ctx, begun, kindSignal, err)
 	switch {

@@ -29,13 +29,24 @@ const (
 
 // Stager is where spooled records go in the end. Staging a record twice must be harmless.
 type Stager interface {
-	Stage(ctx context.Context, intents []*gateway.Intent, outcomes []*gateway.Outcome) error
+	Stage(ctx context.Context, intents []*gateway.Intent, attempts []*gateway.Attempt, outcomes []*gateway.Outcome) error
 }
 
 // record is the content of one file. Exactly one of its fields is set.
 type record struct {
 	Intent  *gateway.Intent  `json:"intent,omitempty"`
-	Outcome *gateway.Outcome `json:"outcome,omitempty"`
+	Attempt *gateway.Attempt `json:"attempt,omitempty"`
+	Outcome *outcome         `json:"outcome,omitempty"`
+}
+
+// outcome is a gateway.Outcome in a file.
+type outcome gateway.Outcome
+
+// UnmarshalJSON takes an outcome that does not say how often its request was sent to be of a version that sent every
+// request once.
+func (o *outcome) UnmarshalJSON(text []byte) error {
+	o.Attempts = 1
+	return json.Unmarshal(text, (*gateway.Outcome)(o))
 }
 
 // Spool is a directory of records. It is safe for concurrent use; one process owns the directory.
@@ -89,13 +100,18 @@ func (s *Spool) PutIntent(in *gateway.Intent) error {
 	return s.put(in.ID.String()+".0", record{Intent: in})
 }
 
-// PutOutcome stores an outcome durably.
-func (s *Spool) PutOutcome(out *gateway.Outcome) error {
-	return s.put(out.ID.String()+".1", record{Outcome: out})
+// PutAttempt stores an attempt durably.
+func (s *Spool) PutAttempt(a *gateway.Attempt) error {
+	return s.put(fmt.Sprintf("%s.0_%02d", a.Request, a.N), record{Attempt: a})
 }
 
-// put writes, syncs, then renames, so that a file under its final name is always whole. Names sort by request and
-// intent before outcome: the ids are ordered by time.
+// PutOutcome stores an outcome durably.
+func (s *Spool) PutOutcome(out *gateway.Outcome) error {
+	return s.put(out.ID.String()+".1", record{Outcome: (*outcome)(out)})
+}
+
+// put writes, syncs, then renames, so that a file under its final name is always whole. Names sort by request, and
+// then intent, attempts, outcome: the ids are ordered by time.
 func (s *Spool) put(name string, r record) (err error) {
 	defer func() {
 		if err != nil {
@@ -180,6 +196,7 @@ func (s *Spool) Drain(ctx context.Context, to Stager, log *slog.Logger) (moved i
 
 func (s *Spool) stage(ctx context.Context, to Stager, names []string) error {
 	var intents []*gateway.Intent
+	var attempts []*gateway.Attempt
 	var outcomes []*gateway.Outcome
 	var sizes []int64
 	for _, name := range names {
@@ -188,17 +205,22 @@ func (s *Spool) stage(ctx context.Context, to Stager, names []string) error {
 			return fmt.Errorf("spool: %w", err)
 		}
 		var r record
-		if err := json.Unmarshal(text, &r); err != nil || r.Intent == nil && r.Outcome == nil {
+		if err := json.Unmarshal(text, &r); err != nil {
 			return fmt.Errorf("spool: %s is not a record: %w", name, errors.Join(err, gateway.ErrRecordRefused))
 		}
-		if r.Intent != nil {
+		switch {
+		case r.Intent != nil:
 			intents = append(intents, r.Intent)
-		} else {
-			outcomes = append(outcomes, r.Outcome)
+		case r.Attempt != nil:
+			attempts = append(attempts, r.Attempt)
+		case r.Outcome != nil:
+			outcomes = append(outcomes, (*gateway.Outcome)(r.Outcome))
+		default:
+			return fmt.Errorf("spool: %s is not a record: %w", name, gateway.ErrRecordRefused)
 		}
 		sizes = append(sizes, int64(len(text)))
 	}
-	if err := to.Stage(ctx, intents, outcomes); err != nil {
+	if err := to.Stage(ctx, intents, attempts, outcomes); err != nil {
 		return err
 	}
 	for i, name := range names {

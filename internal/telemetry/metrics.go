@@ -16,6 +16,8 @@ type Requests struct {
 	requests  *prometheus.CounterVec
 	outcomes  *prometheus.CounterVec
 	routes    *prometheus.CounterVec
+	attempts  *prometheus.CounterVec
+	cost      *prometheus.CounterVec
 	refusals  *prometheus.CounterVec
 	refunds   *prometheus.CounterVec
 	aborts    *prometheus.CounterVec
@@ -42,6 +44,8 @@ func NewRequests(reg prometheus.Registerer) *Requests {
 		requests:  counter("gateway_requests_total", "Requests admitted.", "tier"),
 		outcomes:  counter("gateway_outcomes_total", "Requests ended, by how.", "tier", "status"),
 		routes:    counter("gateway_model_routes_total", "Requests by the model family asked for and the one that answered.", "from", "to"),
+		attempts:  counter("gateway_attempts_total", "Requests sent to backends, by what came of it.", "backend", "result"),
+		cost:      counter("gateway_cost_total", "What answers cost by the price list, in its currency.", "backend"),
 		refusals:  counter("gateway_refusals_total", "Requests refused before anything was sent, by why.", "reason"),
 		refunds:   counter("gateway_refunds_total", "Requests that were not charged, by why.", "reason"),
 		aborts:    counter("gateway_stream_aborts_total", "Streams that broke off, by who broke them.", "by"),
@@ -57,6 +61,11 @@ func (m *Requests) Admitted(in *gateway.Intent) {
 	m.routes.WithLabelValues(knownFamily(in.ModelRequested), knownFamily(in.Target.Model)).Inc()
 }
 
+// Attempted counts what came of sending a request to a backend.
+func (m *Requests) Attempted(backend, result string) {
+	m.attempts.WithLabelValues(backend, result).Inc()
+}
+
 // Refused counts a request that was not admitted.
 func (m *Requests) Refused(code gateway.Code) { m.refusals.WithLabelValues(string(code)).Inc() }
 
@@ -66,7 +75,7 @@ func (m *Requests) Ended(in *gateway.Intent, out *gateway.Outcome) {
 	m.outcomes.WithLabelValues(string(in.Principal.Tier), status).Inc()
 	m.duration.WithLabelValues(status).Observe(since(in.AdmittedAt, out.EndedAt))
 	if !out.FirstByteAt.IsZero() {
-		m.firstByte.WithLabelValues(in.Target.Backend).Observe(since(in.AdmittedAt, out.FirstByteAt))
+		m.firstByte.WithLabelValues(out.Target.Backend).Observe(since(in.AdmittedAt, out.FirstByteAt))
 	}
 	switch {
 	case in.Charge.Requests > 0 && out.Charge.Requests == 0:
@@ -80,9 +89,10 @@ func (m *Requests) Ended(in *gateway.Intent, out *gateway.Outcome) {
 		"input": out.Usage.Input, "output": out.Usage.Output, "cache_read": out.Usage.CacheRead, "cache_write": out.Usage.CacheWrite,
 	} {
 		if n > 0 {
-			m.tokens.WithLabelValues(in.Target.Backend, kind).Add(float64(n))
+			m.tokens.WithLabelValues(out.Target.Backend, kind).Add(float64(n))
 		}
 	}
+	m.cost.WithLabelValues(out.Target.Backend).Add(float64(out.Cost) / 1e9)
 }
 
 func since(from, to time.Time) float64 { return to.Sub(from).Seconds() }

@@ -41,10 +41,12 @@ func Repository() Rules {
 				"activities", "internal/backend", "internal/oidc", "internal/postgres", "internal/record",
 				"internal/redis", "internal/spool", "internal/telemetry", "internal/temporal",
 			},
+			// Which backend to try next.
+			{"internal/routing"},
 			// One request and its answer, whatever server it came in by.
 			{"internal/exchange"},
 			{"workflows"},
-			{"internal/httpapi", "internal/relay"},
+			{"internal/adapter", "internal/httpapi", "internal/relay"},
 			// The only place that wires them together.
 			{"internal/app"},
 			{"cmd/*"},

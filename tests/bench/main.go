@@ -18,7 +18,7 @@ func main() {
 	rounds := flag.Int("rounds", 4, "rounds of each load on the request path")
 	workflows := flag.Int("workflows", 1500, "workflows to compare")
 	backlog := flag.Int("backlog", 5000, "outcomes waiting for the sweep")
-	only := flag.String("only", "", "path or workflows; both if empty")
+	only := flag.String("only", "", "path, translation or workflows; all if empty")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -32,7 +32,7 @@ func main() {
 
 func run(ctx context.Context, v *verdict, only string, rounds, workflows, backlog int) (err error) {
 	fmt.Printf("starting a stack on %d cores …\n", runtime.NumCPU())
-	stack, err := stacktest.Start(ctx)
+	stack, err := stacktest.Start(ctx, "--set", toAnthropic, "--set", toOpenAI)
 	if err != nil {
 		return err
 	}
@@ -41,21 +41,29 @@ func run(ctx context.Context, v *verdict, only string, rounds, workflows, backlo
 			err = closing
 		}
 	}()
-	if only != "workflows" {
+	wanted := func(part string) bool { return only == "" || only == part }
+	if wanted("path") || wanted("translation") {
 		// The path is measured alone: what settles behind it would take its cores. What piles up is settled later.
 		for _, verb := range []string{"stop/worker", "stop/temporal"} {
 			if err := stack.Do(ctx, verb); err != nil {
 				return err
 			}
 		}
-		if err := comparePaths(ctx, stack, rounds, v); err != nil {
-			return err
+		if wanted("path") {
+			if err := comparePaths(ctx, stack, rounds, v); err != nil {
+				return err
+			}
+		}
+		if wanted("translation") {
+			if err := compareTranslation(ctx, stack, rounds, v); err != nil {
+				return err
+			}
 		}
 		if err := stack.Do(ctx, "start/temporal"); err != nil {
 			return err
 		}
 	}
-	if only != "path" {
+	if wanted("workflows") {
 		return compareWorkflows(ctx, stack, workflows, backlog, v)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -20,6 +21,7 @@ import (
 // scenario is a kind of load.
 type scenario struct {
 	name        string
+	path        string // "" is /v1/messages
 	body        string
 	mock        string // switches for the mock model
 	concurrency int
@@ -53,10 +55,10 @@ func (m *measured) cpuMicros() float64 {
 func scenarios() []scenario {
 	small := `{"model":"claude-opus-5-5","max_tokens":100,"messages":[{"role":"user","content":"Say hello."}],"stream":false}`
 	return []scenario{
-		{"small, 1 at a time", small, "", 1, 400, 0},
-		{"small, 16 at once", small, "", 16, 3000, 2},
-		{"64-token stream, 8 at once", strings.Replace(small, "false", "true", 1), "tokens=64", 8, 600, 1.4},
-		{"200 KB prompt, 4 at once", strings.Replace(small, "Say hello.", sourceCode(200<<10), 1), "", 4, 500, 2},
+		{"small, 1 at a time", "", small, "", 1, 400, 0},
+		{"small, 16 at once", "", small, "", 16, 3000, 2},
+		{"64-token stream, 8 at once", "", strings.Replace(small, "false", "true", 1), "tokens=64", 8, 600, 1.4},
+		{"200 KB prompt, 4 at once", "", strings.Replace(small, "Say hello.", sourceCode(200<<10), 1), "", 4, 500, 2},
 	}
 }
 
@@ -155,7 +157,7 @@ func (m *measured) run(ctx context.Context, client *http.Client, to target, sc s
 }
 
 func one(ctx context.Context, client *http.Client, to target, sc scenario) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url+"/v1/messages", strings.NewReader(sc.body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, to.url+cmp.Or(sc.path, "/v1/messages"), strings.NewReader(sc.body))
 	if err != nil {
 		return err
 	}

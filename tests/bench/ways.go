@@ -104,11 +104,11 @@ func (p *insertProbe) run(ctx context.Context, n int) error {
 	for range n {
 		in := sampleIntent()
 		begin := time.Now()
-		if err := p.db.Stage(ctx, []*gateway.Intent{in}, nil); err != nil {
+		if err := p.db.Stage(ctx, []*gateway.Intent{in}, nil, nil); err != nil {
 			return err
 		}
 		p.m.latencies = append(p.m.latencies, time.Since(begin))
-		if err := p.db.Stage(ctx, nil, []*gateway.Outcome{sampleOutcome(in)}); err != nil {
+		if err := p.db.Stage(ctx, nil, nil, []*gateway.Outcome{sampleOutcome(in)}); err != nil {
 			return err
 		}
 	}
@@ -133,7 +133,7 @@ func sampleIntent() *gateway.Intent {
 
 func sampleOutcome(in *gateway.Intent) *gateway.Outcome {
 	return &gateway.Outcome{
-		ID: in.ID, Status: gateway.Completed, HTTPStatus: 200, StopReason: "end_turn", UpstreamID: "req_bench",
+		ID: in.ID, Target: in.Target, Attempts: 1, Status: gateway.Completed, HTTPStatus: 200, StopReason: "end_turn", UpstreamID: "req_bench",
 		Usage: gateway.Usage{Input: 500, Output: 60}, Charge: gateway.Charge{Requests: 1, Tokens: 560},
 		FirstByteAt: in.AdmittedAt, EndedAt: time.Now(), Body: gateway.Body{Zstd: make([]byte, 700), Size: 2048},
 	}

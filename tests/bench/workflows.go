@@ -214,7 +214,7 @@ func (b *settleBench) stage(ctx context.Context, n int) error {
 			in := sampleIntent()
 			intents, outcomes = append(intents, in), append(outcomes, sampleOutcome(in))
 		}
-		if err := b.staging.Stage(ctx, intents, outcomes); err != nil {
+		if err := b.staging.Stage(ctx, intents, nil, outcomes); err != nil {
 			return err
 		}
 	}

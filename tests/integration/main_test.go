@@ -33,7 +33,8 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func run(m *testing.M) int {
 	// Requests become visible as running workflows after a second instead of ten, so that a test can wait for it.
 	stack, err := stacktest.Start(context.Background(), "--set", "worker:worker.long_running_after=1s", "--set", "worker:worker.sweep_interval=5s",
-		"--set", "worker:worker.lease_recheck=1s", "--set", "worker:worker.leak_age=10s", "--set", "frontend:http.drain_delay=200ms")
+		"--set", "worker:worker.lease_recheck=1s", "--set", "worker:worker.leak_age=10s", "--set", "frontend:http.drain_delay=200ms",
+		"--set", "frontend:upstream.first_byte_timeout=1s", "--set", "frontend:upstream.idle_timeout=3s", "--set", twin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
@@ -93,11 +94,15 @@ func message(model, prompt string, stream bool) string {
 
 // open sends a request and returns as soon as the header of the answer is here.
 func (w *world) open(ctx context.Context, tier, path, body string, header ...string) (*http.Response, error) {
+	return w.openAs(ctx, w.Tokens[tier], path, body, header...)
+}
+
+func (w *world) openAs(ctx context.Context, token, path, body string, header ...string) (*http.Response, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.Gateway+path, strings.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
-	req.Header.Set("Authorization", "Bearer "+w.Tokens[tier])
+	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Anthropic-Version", "2023-06-01")
 	for i := 0; i+1 < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
@@ -107,13 +112,27 @@ func (w *world) open(ctx context.Context, tier, path, body string, header ...str
 
 // ask sends a request and reads the whole answer.
 func (w *world) ask(ctx context.Context, tier, path, body string, header ...string) answer {
-	res, err := w.open(ctx, tier, path, body, header...)
+	return w.askAs(ctx, w.Tokens[tier], path, body, header...)
+}
+
+func (w *world) askAs(ctx context.Context, token, path, body string, header ...string) answer {
+	res, err := w.openAs(ctx, token, path, body, header...)
 	if err != nil {
 		return answer{err: err}
 	}
 	defer res.Body.Close()
 	text, err := io.ReadAll(res.Body)
 	return answer{status: res.StatusCode, header: res.Header, body: string(text), err: err}
+}
+
+// mint makes a token of a new user of a tier.
+func (w *world) mint(t *testing.T, tier string) string {
+	t.Helper()
+	token, err := w.NewUser(t.Context(), tier)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return token
 }
 
 // get reads a JSON answer.

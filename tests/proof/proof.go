@@ -23,11 +23,15 @@ import (
 // Report is what was found.
 type Report struct {
 	Sent          int            // distinct requests that reached a backend
-	SentTwice     int            // requests that reached a backend more than once
 	Ledger        int            // ledger rows
 	Statuses      map[string]int // ledger rows by status
 	Open          int            // intents and outcomes still in the staging tables
 	NotOnRecord   []string       // sent, but in no ledger row
+	Resent        int            // ledger rows of more than one attempt
+	SentTooOften  []string       // reached backends more often than the ledger has attempts
+	NeverSeen     []string       // answered more often, says the ledger, than a backend saw them
+	Misnumbered   []string       // rows in attempts that are not the ledger's 2, 3, …
+	Orphans       int            // rows in attempts without a ledger row
 	BadDigests    int            // bodies that are not what their ledger row says
 	Windows       int            // subjects' windows compared
 	QuotaWrong    []string       // windows where Redis is not the ledger
@@ -44,7 +48,10 @@ func (r Report) Mistakes() []string {
 		}
 	}
 	complain(len(r.NotOnRecord) > 0, "%d requests reached a backend and are in no ledger row, such as %s", len(r.NotOnRecord), first(r.NotOnRecord))
-	complain(r.SentTwice > 0, "%d requests were sent twice", r.SentTwice)
+	complain(len(r.SentTooOften) > 0, "%d requests were sent without being on record each time, such as %s", len(r.SentTooOften), first(r.SentTooOften))
+	complain(len(r.NeverSeen) > 0, "%d requests are on record with an answer to what no backend saw, such as %s", len(r.NeverSeen), first(r.NeverSeen))
+	complain(len(r.Misnumbered) > 0, "%d requests have other attempts than the ledger counts, such as %s", len(r.Misnumbered), first(r.Misnumbered))
+	complain(r.Orphans > 0, "%d attempts are of no request in the ledger", r.Orphans)
 	complain(r.Open > 0, "%d intents and outcomes are still open", r.Open)
 	complain(r.BadDigests > 0, "%d bodies are not what the ledger says", r.BadDigests)
 	complain(len(r.QuotaWrong) > 0, "%d of %d windows differ between Redis and the ledger, such as %s", len(r.QuotaWrong), r.Windows, first(r.QuotaWrong))
@@ -63,7 +70,9 @@ func first(s []string) string {
 func (r Report) Print(w io.Writer) {
 	_, _ = fmt.Fprintf(w, "  requests that reached a backend  %6d\n", r.Sent)
 	_, _ = fmt.Fprintf(w, "  … of them in no ledger row       %6d\n", len(r.NotOnRecord))
+	_, _ = fmt.Fprintf(w, "  … of them oftener than on record %6d\n", len(r.SentTooOften))
 	_, _ = fmt.Fprintf(w, "  ledger rows                      %6d  %v\n", r.Ledger, r.Statuses)
+	_, _ = fmt.Fprintf(w, "  … of more than one attempt       %6d\n", r.Resent)
 	_, _ = fmt.Fprintf(w, "  intents and outcomes left open   %6d\n", r.Open)
 	_, _ = fmt.Fprintf(w, "  bodies with a wrong digest       %6d\n", r.BadDigests)
 	_, _ = fmt.Fprintf(w, "  quota windows, Redis ≠ ledger    %6d  of %d\n", len(r.QuotaWrong), r.Windows)
@@ -132,41 +141,6 @@ func (r *Report) readLedger(ctx context.Context, db *pgx.Conn) error {
 		WHERE q.digest IS DISTINCT FROM l.request_digest OR sha256(q.zstd) IS DISTINCT FROM l.request_digest
 		   OR a.digest IS DISTINCT FROM l.response_digest OR (a.zstd IS NOT NULL AND sha256(a.zstd) IS DISTINCT FROM l.response_digest)`,
 	).Scan(&r.BadDigests)
-}
-
-// compareSent holds the backends' own records against the ledger.
-func (r *Report) compareSent(ctx context.Context, s *stacktest.Stack, db *pgx.Conn) error {
-	sent, err := s.ModelRequests(ctx)
-	if err != nil {
-		return err
-	}
-	rows, err := db.Query(ctx, `SELECT id::text FROM ledger`)
-	if err != nil {
-		return err
-	}
-	ids, err := pgx.CollectRows(rows, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	onRecord := make(map[string]bool, len(ids))
-	for _, id := range ids {
-		onRecord[id] = true
-	}
-	times := map[string]int{}
-	for _, request := range sent {
-		if request.GatewayRequestID == "" {
-			continue // somebody asked the model directly
-		}
-		times[request.GatewayRequestID]++
-		switch {
-		case times[request.GatewayRequestID] > 1:
-			r.SentTwice++
-		case !onRecord[request.GatewayRequestID]:
-			r.NotOnRecord = append(r.NotOnRecord, request.GatewayRequestID)
-		}
-	}
-	r.Sent = len(times)
-	return nil
 }
 
 // compareQuota holds Redis against the ledger, window by window, in both directions.

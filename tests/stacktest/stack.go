@@ -34,6 +34,7 @@ type State struct {
 	Issuer          string            `json:"issuer"`
 	Model           string            `json:"model"`
 	InternalModel   string            `json:"internal_model"`
+	Models          map[string]string `json:"models"` // every mount of the mock model
 	Control         string            `json:"control"`
 	Metrics         map[string]string `json:"metrics"`
 	Tokens          map[string]string `json:"tokens"`
@@ -133,65 +134,6 @@ func (s *Stack) Close() error {
 // Do asks the control API for something, such as "kill/frontend?wait=true" or "stop/temporal".
 func (s *Stack) Do(ctx context.Context, verb string) error {
 	return s.call(ctx, http.MethodPost, s.Control+"/"+verb, nil, nil)
-}
-
-// Faults sets how the mock model behaves from now on; nil is the plain behaviour.
-func (s *Stack) Faults(ctx context.Context, faults map[string]any) error {
-	if faults == nil {
-		faults = map[string]any{}
-	}
-	body, err := json.Marshal(faults)
-	if err != nil {
-		return err
-	}
-	for _, model := range []string{s.Model, s.InternalModel} {
-		if err := s.call(ctx, http.MethodPut, model+"/mock/faults", body, nil); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// ModelStats is what the mock models counted.
-type ModelStats struct {
-	Total    int `json:"total"`
-	InFlight int `json:"in_flight"`
-}
-
-// Received counts what reached the mock models, both together.
-func (s *Stack) Received(ctx context.Context) (ModelStats, error) {
-	var sum ModelStats
-	for _, model := range []string{s.Model, s.InternalModel} {
-		var one ModelStats
-		if err := s.call(ctx, http.MethodGet, model+"/mock/stats", nil, &one); err != nil {
-			return sum, err
-		}
-		sum.Total += one.Total
-		sum.InFlight += one.InFlight
-	}
-	return sum, nil
-}
-
-// ModelRequest is a request as it reached a mock model.
-type ModelRequest struct {
-	Path             string      `json:"path"`
-	Headers          http.Header `json:"headers"`
-	SHA256           string      `json:"sha256"`
-	Size             int         `json:"size"`
-	GatewayRequestID string      `json:"gateway_request_id"`
-}
-
-// ModelRequests lists the requests that reached the mock models, as far back as they remember (10,000 each).
-func (s *Stack) ModelRequests(ctx context.Context) ([]ModelRequest, error) {
-	var all []ModelRequest
-	for _, model := range []string{s.Model, s.InternalModel} {
-		var some []ModelRequest
-		if err := s.call(ctx, http.MethodGet, model+"/mock/requests", nil, &some); err != nil {
-			return nil, err
-		}
-		all = append(all, some...)
-	}
-	return all, nil
 }
 
 func (s *Stack) call(ctx context.Context, method, url string, body []byte, into any) error {

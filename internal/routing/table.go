@@ -1,0 +1,105 @@
+package routing
+
+import (
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/openova-io/llm-gateway/internal/backend"
+	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
+
+// Table is everything a request is routed by. It does not change; a new configuration makes a new one.
+type Table struct {
+	Routes   gateway.Routes
+	Prices   gateway.Prices
+	Models   []config.Model
+	Backends map[string]*Backend
+}
+
+// Backend is a backend with what the configuration says of it.
+type Backend struct {
+	backend.Backend
+
+	Config config.Backend
+	Gate   *Gate
+}
+
+// NewTable makes the table of a configuration, which must have been checked. A backend keeps its queue of the table
+// before, if there is one and the limits are still the same.
+func NewTable(cfg *config.Config, env backend.Environment, before *Table) (*Table, error) {
+	t := &Table{Routes: cfg.Routes(), Prices: cfg.PriceList(), Models: cfg.Models, Backends: make(map[string]*Backend, len(cfg.Backends))}
+	var errs []error
+	for _, c := range cfg.Backends {
+		b, err := backend.New(c, env)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		t.Backends[c.Name] = &Backend{Backend: b, Config: c, Gate: before.gate(c.Name).resized(c.MaxConcurrent, c.QueueWait)}
+	}
+	return t, errors.Join(errs...)
+}
+
+func (t *Table) gate(name string) *Gate {
+	if t == nil || t.Backends[name] == nil {
+		return nil
+	}
+	return t.Backends[name].Gate
+}
+
+// Speaks reports whether the backend speaks a dialect.
+func (b *Backend) Speaks(d gateway.Dialect) bool {
+	return slices.Contains(b.Config.Dialects, string(d))
+}
+
+// TellsUsage reports whether the backend can be asked to tell the usage of a streamed chat completion.
+func (b *Backend) TellsUsage() bool { return b.Config.StreamUsage == nil || *b.Config.StreamUsage }
+
+// KeepsThreads reports whether the backend keeps message threads, by which clients send only what is new of a
+// conversation. Anthropic's own service does.
+func (b *Backend) KeepsThreads() bool {
+	if b.Config.Threads != nil {
+		return *b.Config.Threads
+	}
+	return b.Config.Auth.Mode == config.AuthOperator || b.Config.Auth.Mode == config.AuthCaller
+}
+
+// WantsLogin reports whether the backend is called with the caller's own credential.
+func (b *Backend) WantsLogin() bool { return b.Config.Auth.Mode == config.AuthCaller }
+
+// Endpoint is where the backend takes a call of the client's endpoint: the same where it speaks its dialect, else the
+// counterpart in the other dialect. ok is false where there is none.
+func (b *Backend) Endpoint(asked gateway.Endpoint) (at gateway.Endpoint, ok bool) {
+	for _, d := range []gateway.Dialect{asked.Dialect(), gateway.Anthropic, gateway.OpenAI} {
+		if at, ok := asked.In(d); ok && b.Speaks(d) {
+			return at, true
+		}
+	}
+	return "", false
+}
+
+// ModelName is the backend's own name of a model.
+func (b *Backend) ModelName(model string) string {
+	name, ok := b.Config.Models[model]
+	if !ok {
+		name, ok = b.Config.Models["*"]
+	}
+	if !ok {
+		return model
+	}
+	return strings.ReplaceAll(name, "{model}", model)
+}
+
+// Resolve fills in what a rule's target leaves open: the model, where it is the one that was asked for, and the
+// backend's own name of it.
+func (t *Table) Resolve(target gateway.Target, asked string) gateway.Target {
+	if target.Model == "" {
+		target.Model = asked
+	}
+	if b := t.Backends[target.Backend]; b != nil {
+		target.Model = b.ModelName(target.Model)
+	}
+	return target
+}
