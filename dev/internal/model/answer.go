@@ -3,6 +3,8 @@ package model
 import (
 	"bytes"
 	"fmt"
+	"net/http"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -14,11 +16,23 @@ type answer struct {
 	model     string
 	thinking  []string // pieces; empty means no thinking
 	signature string
-	text      []string  // pieces
-	tool      *toolCall // instead of text
-	truncated bool      // max_tokens was reached
+	text      []string   // pieces
+	tools     []toolCall // instead of text
+	end       ending
+	stop      string // the stop sequence that was met
 	usage     usage
 }
+
+// ending is why an answer ends.
+type ending int
+
+const (
+	finished  ending = iota // it is complete
+	toolUse                 // it waits for the results of its tools
+	truncated               // max_tokens was reached
+	stopped                 // a stop sequence was met
+	refused                 // the model declines
+)
 
 // usage is in tokens. One piece of an answer is one token.
 type usage struct {
@@ -33,44 +47,83 @@ const (
 // ask is what the two dialects have in common in a request.
 type ask struct {
 	model     string
-	turn      turn
 	tools     gjson.Result
+	choice    gjson.Result // tool_choice; may not exist
 	schema    gjson.Result // of the JSON that is wanted; may not exist
+	stops     gjson.Result // a string or a list; may not exist
 	thinking  bool
 	maxTokens int // 0 means no limit
 }
 
-// compose decides what to answer.
+// refusal is how the model declines; refusalRequest is what makes it.
+const (
+	refusal        = "I am sorry, I cannot help with that."
+	refusalRequest = "refuse to answer"
+)
+
+// compose decides what to answer, and puts on record what it takes.
 func (m *Model) compose(x *exchange, q ask) answer {
 	a := answer{model: q.model, usage: x.inputUsage()}
 	if q.thinking {
 		a.thinking = []string{"Let me think", " about what", " the user said."}
 		a.signature = x.signature()
 	}
-	call, wanted := toolCall{}, false
-	if q.tools.Exists() && !q.turn.hasResult {
-		call, wanted = m.wantedTool(q.turn.text)
-	}
-	switch {
-	case q.schema.Exists():
-		a.text = split(string(example(q.schema, "title", q.turn.text)))
-	case wanted && offers(q.tools, call.name):
-		a.tool = &call
-	case wanted:
-		a.text = split(fmt.Sprintf("There is no tool %s.", call.name))
-	case q.turn.hasResult:
-		a.text = x.switches.fit(fmt.Sprintf("The tool answered: %s", clip(q.turn.toolResult, resultLimit)))
-	default:
-		a.text = x.switches.fit(fmt.Sprintf("This is %s. You said: %s", q.model, clip(q.turn.text, echoLimit)))
-	}
+	m.say(x, q, &a)
+	a.obeyStops(q.stops)
 	if q.maxTokens > 0 && len(a.text) > q.maxTokens {
-		a.text, a.truncated = a.text[:q.maxTokens], true
+		a.text, a.end, a.stop = a.text[:q.maxTokens], truncated, ""
 	}
 	a.usage.output = max(1, len(a.thinking)+len(a.text))
-	if a.tool != nil {
-		a.usage.output = len(a.thinking) + len(split(a.tool.arguments))
+	if len(a.tools) > 0 {
+		a.end = toolUse
+		a.usage.output = len(a.thinking)
+		for _, call := range a.tools {
+			a.usage.output += len(split(call.arguments))
+		}
 	}
+	x.note(http.StatusOK, a.usage)
 	return a
+}
+
+// say chooses the content: text or tool calls.
+func (m *Model) say(x *exchange, q ask, a *answer) {
+	said := x.lastUserTurn()
+	var calls []toolCall
+	if q.tools.Exists() && len(said.results) == 0 {
+		calls = m.wantedTools(said.text)
+		if call, forced := forcedTool(q.choice, q.tools, said.text); forced && len(calls) == 0 {
+			calls = []toolCall{call}
+		}
+	}
+	missing := slices.IndexFunc(calls, func(call toolCall) bool { return !offers(q.tools, call.name) })
+	switch {
+	case strings.Contains(said.text, refusalRequest):
+		a.text, a.end = split(refusal), refused
+	case q.schema.Exists():
+		a.text = split(string(example(q.schema, "title", said.text)))
+	case missing >= 0:
+		a.text = split(fmt.Sprintf("There is no tool %s.", calls[missing].name))
+	case len(calls) > 0:
+		a.tools = calls
+	case len(said.results) > 0:
+		a.text = x.switches.fit(fmt.Sprintf("The tool answered: %s", clip(strings.Join(said.results, ", "), resultLimit)))
+	default:
+		a.text = x.switches.fit(fmt.Sprintf("This is %s. You said: %s", q.model, clip(said.text, echoLimit)))
+	}
+}
+
+// obeyStops ends the text before the first stop sequence in it.
+func (a *answer) obeyStops(stops gjson.Result) {
+	text, first := join(a.text), -1
+	stops.ForEach(func(_, stop gjson.Result) bool { // a plain string counts as a list of one
+		if at := strings.Index(text, stop.Str); at >= 0 && stop.Str != "" && (first < 0 || at < first) {
+			first, a.stop = at, stop.Str
+		}
+		return true
+	})
+	if first >= 0 {
+		a.text, a.end = split(text[:first]), stopped
+	}
 }
 
 // inputUsage estimates the tokens of a request from its size. A request that

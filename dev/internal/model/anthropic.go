@@ -4,15 +4,26 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"net/http"
 )
 
 // messages answers POST /v1/messages.
 func (m *Model) messages(x *exchange) error {
-	for _, field := range []string{"model", "messages", "max_tokens"} {
-		if !x.fields[field].Exists() {
-			return x.refuse(http.StatusBadRequest, field+": Field required")
-		}
+	if err := x.needs("model"); err != nil {
+		return err
+	}
+	return m.claude(x, x.fields["model"].Str, x.fields["stream"].Bool())
+}
+
+// claude answers a request in the fields of the Messages API, whoever's endpoint
+// it came to.
+func (m *Model) claude(x *exchange, model string, stream bool) error {
+	if err := x.needs("messages", "max_tokens"); err != nil {
+		return err
+	}
+	if message := checkMessages(x.fields["messages"]); message != "" {
+		return x.refuse(http.StatusBadRequest, message)
 	}
 	kind := x.fields["thinking"].Get("type").Str
 	schema := x.fields["output_config"].Get("format.schema")
@@ -20,22 +31,35 @@ func (m *Model) messages(x *exchange) error {
 		schema = x.fields["output_format"].Get("schema") // its name while in beta
 	}
 	a := m.compose(x, ask{
-		model:     x.fields["model"].Str,
-		turn:      lastUserTurn(x.fields["messages"]),
+		model:     model,
 		tools:     x.fields["tools"],
+		choice:    x.fields["tool_choice"],
 		schema:    schema,
+		stops:     x.fields["stop_sequences"],
 		thinking:  kind == "enabled" || kind == "adaptive",
 		maxTokens: int(x.fields["max_tokens"].Int()),
 	})
-	if x.fields["stream"].Bool() {
+	if stream {
 		return x.streamMessage(a)
 	}
 	return x.writeJSON(marshal(x.message(a)))
 }
 
+// needs refuses a body without one of the fields.
+func (x *exchange) needs(fields ...string) error {
+	for _, field := range fields {
+		if !x.fields[field].Exists() {
+			return x.refuse(http.StatusBadRequest, field+": Field required")
+		}
+	}
+	return nil
+}
+
 // countTokens answers POST /v1/messages/count_tokens.
 func (m *Model) countTokens(x *exchange) error {
-	return x.writeJSON(marshal(map[string]int{"input_tokens": estimateTokens(x.body)}))
+	count := estimateTokens(x.body)
+	x.note(http.StatusOK, usage{input: count})
+	return x.writeJSON(marshal(map[string]int{"input_tokens": count}))
 }
 
 // anthropicUsage is the usage object of a message.
@@ -88,31 +112,44 @@ func (x *exchange) message(a answer) anthropicMessage {
 			"type": "thinking", "thinking": join(a.thinking), "signature": a.signature,
 		})
 	}
-	if a.tool != nil {
+	for i, call := range a.tools {
 		message.Content = append(message.Content, map[string]any{
-			"type": "tool_use", "id": x.toolUseID(), "name": a.tool.name, "input": json.RawMessage(a.tool.arguments),
+			"type": "tool_use", "id": x.toolUseID(i), "name": call.name, "input": json.RawMessage(call.arguments),
 		})
-	} else {
+	}
+	if len(a.tools) == 0 {
 		message.Content = append(message.Content, map[string]any{"type": "text", "text": join(a.text)})
 	}
 	reason := a.stopReason()
-	message.StopReason = &reason
+	message.StopReason, message.StopSequence = &reason, a.stopSequence()
 	message.Usage.OutputTokens = a.usage.output
 	return message
 }
 
 // stopReason says why the message ends, in Anthropic's words.
 func (a answer) stopReason() string {
-	switch {
-	case a.tool != nil:
+	switch a.end {
+	case toolUse:
 		return "tool_use"
-	case a.truncated:
+	case truncated:
 		return "max_tokens"
+	case stopped:
+		return "stop_sequence"
+	case refused:
+		return "refusal"
 	}
 	return "end_turn"
 }
 
-func (x *exchange) toolUseID() string { return "toolu_01" + x.seed() }
+// stopSequence is the one that was met, or nil.
+func (a answer) stopSequence() *string {
+	if a.end != stopped {
+		return nil
+	}
+	return &a.stop
+}
+
+func (x *exchange) toolUseID(i int) string { return fmt.Sprintf("toolu_%02d%s", i+1, x.seed()) }
 
 // signature is as long and as opaque as the real ones.
 func (x *exchange) signature() string {

@@ -26,13 +26,15 @@ func (x *exchange) streamMessage(a answer) error {
 			return err
 		}
 	}
-	if a.tool != nil {
-		err = s.toolUse(a)
-	} else {
-		err = s.content(`{"type":"text","text":""}`, "text_delta", "text", a.text)
+	for i, call := range a.tools {
+		if err := s.toolUse(i, call); err != nil {
+			return err
+		}
 	}
-	if err != nil {
-		return err
+	if len(a.tools) == 0 {
+		if err := s.content(`{"type":"text","text":""}`, "text_delta", "text", a.text); err != nil {
+			return err
+		}
 	}
 	if err := s.event("message_delta", messageDelta(a)); err != nil {
 		return err
@@ -44,7 +46,7 @@ func (x *exchange) streamMessage(a answer) error {
 func messageDelta(a answer) string {
 	return string(marshal(map[string]any{
 		"type":  "message_delta",
-		"delta": map[string]any{"stop_reason": a.stopReason(), "stop_sequence": nil},
+		"delta": map[string]any{"stop_reason": a.stopReason(), "stop_sequence": a.stopSequence()},
 		"usage": map[string]int{
 			"input_tokens":                a.usage.input,
 			"cache_creation_input_tokens": a.usage.cacheCreation,
@@ -71,11 +73,11 @@ func (s *messageStream) thinking(a answer) error {
 }
 
 // toolUse sends a tool call: the arguments are pieces of JSON text, the first empty.
-func (s *messageStream) toolUse(a answer) error {
+func (s *messageStream) toolUse(i int, call toolCall) error {
 	block := marshal(map[string]any{
-		"type": "tool_use", "id": s.toolUseID(), "name": a.tool.name, "input": map[string]any{},
+		"type": "tool_use", "id": s.toolUseID(i), "name": call.name, "input": map[string]any{},
 	})
-	pieces := append([]string{""}, split(a.tool.arguments)...)
+	pieces := append([]string{""}, split(call.arguments)...)
 	return s.content(string(block), "input_json_delta", "partial_json", pieces)
 }
 

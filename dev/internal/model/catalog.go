@@ -16,7 +16,7 @@ func defaultModels() []string {
 
 // listModels answers GET /v1/models in the dialect of the caller.
 func (m *Model) listModels(x *exchange) error {
-	if x.dialect == openai {
+	if x.dialect == (openai{}) {
 		models := []any{}
 		for _, id := range m.models {
 			models = append(models, openaiModel(id))
@@ -49,7 +49,7 @@ func (m *Model) oneModel(x *exchange, id string) error {
 	switch {
 	case !slices.Contains(m.models, id):
 		return x.refuse(http.StatusNotFound, "model: "+id)
-	case x.dialect == openai:
+	case x.dialect == openai{}:
 		return x.writeJSON(marshal(openaiModel(id)))
 	}
 	return x.writeJSON(marshal(anthropicModel(id)))

@@ -7,9 +7,13 @@ import (
 	"strconv"
 )
 
-// control returns the handler of /mock/…
-func (m *Model) control() http.Handler {
+// control returns the handler of /mock/… and of what belongs to a provider but
+// is no request to a model.
+func (m *Model) control(config Config) http.Handler {
 	mux := http.NewServeMux()
+	if config.Google != nil {
+		mux.HandleFunc("POST "+tokenPath, config.Google.exchange)
+	}
 	mux.HandleFunc("GET /mock/faults", func(w http.ResponseWriter, _ *http.Request) {
 		reply(w, m.faults.Load().asMap())
 	})
@@ -45,7 +49,8 @@ func (m *Model) putFaults(w http.ResponseWriter, r *http.Request) {
 	reply(w, faults.asMap())
 }
 
-// getRequests shows the newest records; ?last=N limits their number.
+// getRequests shows the newest records; ?last=N limits their number, and ?id=ID
+// shows only those of one request of the gateway.
 func (m *Model) getRequests(w http.ResponseWriter, r *http.Request) {
 	last := -1
 	if value := r.URL.Query().Get("last"); value != "" {
@@ -55,7 +60,7 @@ func (m *Model) getRequests(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	reply(w, m.recorder.last(last))
+	reply(w, m.recorder.last(last, r.URL.Query().Get("id")))
 }
 
 // setFaults replaces the switches of all requests.

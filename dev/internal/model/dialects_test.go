@@ -220,7 +220,9 @@ func TestOpenAIToolCall(t *testing.T) {
 	if gjson.Get(whole, "choices.0.message.tool_calls.0.function.arguments").Str != `{"q":"go"}` {
 		t.Errorf("%s", whole)
 	}
-	result := `{"model":"m","messages":[{"role":"user","content":"use tool lookup"},{"role":"tool","tool_call_id":"c","content":"found"}]` + tools + `}`
+	result := `{"model":"m","messages":[{"role":"user","content":"use tool lookup"},
+		{"role":"assistant","tool_calls":[{"id":"c","type":"function","function":{"name":"lookup","arguments":"{}"}}]},
+		{"role":"tool","tool_call_id":"c","content":"found"}]` + tools + `}`
 	if got := read(t, call(t, "POST", url+"/v1/chat/completions", result)); !strings.Contains(got, "The tool answered: found") {
 		t.Errorf("after the result: %s", got)
 	}

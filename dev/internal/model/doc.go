@@ -1,5 +1,7 @@
-// Package model is a mock of a model provider that speaks both dialects on the
-// wire as the real services do: Anthropic Messages and OpenAI Chat Completions.
+// Package model is a mock of model providers that speak on the wire as the real
+// services do: Anthropic Messages, OpenAI Chat Completions and Responses, and
+// Claude and Gemini at Amazon Bedrock and Google Vertex AI, with their framing,
+// their credentials, their errors and what they refuse.
 //
 // It is deterministic: the same request gets the same bytes. What it answers is
 // steered by the prompt:
@@ -7,8 +9,12 @@
 //   - by default it says which model it is and repeats what the user said;
 //   - "use the NAME tool with {json}" or "use tool NAME" makes it call a tool
 //     the request offers, and the tool's result is quoted in the next turn;
+//     "… and the NAME tool with {json}" makes it call more in the same answer;
+//   - a request that insists on a tool gets a call with arguments of its schema;
+//   - "refuse to answer" makes it decline, and a stop sequence ends the text;
 //   - a request for a JSON schema gets JSON of that schema;
-//   - a request with thinking gets a thinking block with a signature.
+//   - a request with thinking gets a thinking block with a signature, one with
+//     a reasoning effort gets its reasoning.
 //
 // How it answers (slowly, broken off, with an error …) is steered by
 // [Switches]: for all requests with PUT /mock/faults, or for one request with

@@ -42,6 +42,7 @@ func (m *Model) embeddings(x *exchange) error {
 		data = append(data, map[string]any{"object": "embedding", "index": i, "embedding": embedding})
 	}
 	tokens := estimateTokens([]byte(input.Raw))
+	x.note(http.StatusOK, usage{input: tokens})
 	return x.writeJSON(marshal(map[string]any{
 		"object": "list", "data": data, "model": x.fields["model"].Str,
 		"usage": map[string]int{"prompt_tokens": tokens, "total_tokens": tokens},

@@ -3,7 +3,6 @@ package model
 import (
 	"bytes"
 	"crypto/sha256"
-	"crypto/subtle"
 	"errors"
 	"fmt"
 	"io"
@@ -18,9 +17,16 @@ import (
 
 // Config is what a mock can be told.
 type Config struct {
+	// Provider is whose service it stands in for; empty means one that speaks
+	// both dialects, as vLLM does.
+	Provider Provider
 	// Token is the bearer credential every API request must carry; empty means
 	// none. It proves that the gateway replaced the user's with its own.
 	Token string
+	// AWS is the only account that Bedrock knows.
+	AWS AWSAccount
+	// Google is the only service account that Vertex gives tokens to.
+	Google *GoogleAccount
 	// Records is how many requests are remembered; 0 means 10,000, negative none.
 	Records int
 	// Models are the ids to list; empty means a few of each dialect.
@@ -29,16 +35,18 @@ type Config struct {
 
 // Model is one mock provider. It is an [http.Handler].
 type Model struct {
-	token    string
+	provider Provider
 	models   []string
 	recorder *recorder
-	api      map[string]endpoint // by method and path
+	api      map[string]endpoint // by method and path, or what stands for them
+	admit    func(*exchange) (status int, message string)
 	mock     http.Handler
 
 	faults  atomic.Pointer[Switches]
 	refused atomic.Int64 // requests seen by status_first
 
 	toolRequest *regexp.Regexp
+	toolAlso    *regexp.Regexp // what may follow it
 }
 
 // endpoint answers a request whose body has been read.
@@ -54,21 +62,18 @@ func New(config Config) *Model {
 		records = 10_000
 	}
 	m := &Model{
-		token:       config.Token,
+		provider:    config.Provider,
 		models:      config.Models,
 		recorder:    newRecorder(max(records, 0)),
 		toolRequest: regexp.MustCompile(`(?i)\buse (?:the )?tool ([\w.-]+)|\buse the ([\w.-]+) tool`),
+		toolAlso:    regexp.MustCompile(`(?i)^\s*and (?:use )?(?:the )?tool ([\w.-]+)|^\s*and (?:use )?the ([\w.-]+) tool`),
 	}
 	if len(m.models) == 0 {
 		m.models = defaultModels()
 	}
-	m.api = map[string]endpoint{
-		"POST /v1/messages":              {anthropic, m.messages},
-		"POST /v1/messages/count_tokens": {anthropic, m.countTokens},
-		"POST /v1/chat/completions":      {openai, m.chatCompletions},
-		"POST /v1/embeddings":            {openai, m.embeddings},
-	}
-	m.mock = m.control()
+	m.api = m.endpoints()
+	m.admit = m.door(config)
+	m.mock = m.control(config)
 	m.setFaults(noSwitches())
 	return m
 }
@@ -81,7 +86,9 @@ type exchange struct {
 	body     []byte
 	sum      [sha256.Size]byte
 	fields   map[string]gjson.Result // of the body, found in one pass
+	model    string                  // that the path names, where the body does not
 	switches Switches
+	note     func(status int, u usage) // puts on record what is answered
 }
 
 // The ways an exchange ends other than by a complete answer.
@@ -93,7 +100,7 @@ var (
 
 // ServeHTTP answers one request.
 func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if strings.HasPrefix(r.URL.Path, "/mock/") {
+	if strings.HasPrefix(r.URL.Path, "/mock/") || r.URL.Path == tokenPath {
 		m.mock.ServeHTTP(w, r)
 		return
 	}
@@ -120,15 +127,15 @@ func (m *Model) serve(w http.ResponseWriter, r *http.Request) error {
 		return errClientLeft
 	}
 	x := &exchange{w: w, r: r, body: body, sum: sha256.Sum256(body)}
-	m.recorder.add(r, x.sum, len(body))
-	target, found := m.find(r)
+	x.note = m.recorder.add(r, x.sum, body)
+	target, found := m.find(x)
 	x.dialect = target.dialect
-	x.identify()
-	switch {
-	case !found:
+	x.dialect.identify(x)
+	if !found {
 		return x.refuse(http.StatusNotFound, "Not found: "+r.Method+" "+r.URL.Path)
-	case !m.authorised(r):
-		return x.refuse(http.StatusUnauthorized, "invalid bearer token")
+	}
+	if status, message := m.admit(x); status != http.StatusOK {
+		return x.refuse(status, message)
 	}
 	if r.Method == http.MethodPost {
 		if !gjson.ValidBytes(body) {
@@ -159,35 +166,6 @@ func readBody(r *http.Request) ([]byte, error) {
 	return buffer.Bytes(), err
 }
 
-// find returns the endpoint of a request.
-func (m *Model) find(r *http.Request) (endpoint, bool) {
-	if found, ok := m.api[r.Method+" "+r.URL.Path]; ok {
-		return found, true
-	}
-	// Both dialects list models at the same path; only one sends this header.
-	spoken := openai
-	if r.Header.Get("anthropic-version") != "" || strings.HasPrefix(r.URL.Path, "/v1/messages") {
-		spoken = anthropic
-	}
-	path, id, single := strings.Cut(strings.TrimPrefix(r.URL.Path, "/v1/"), "/")
-	if path != "models" || r.Method != http.MethodGet {
-		return endpoint{dialect: spoken}, false
-	}
-	if single {
-		return endpoint{spoken, func(x *exchange) error { return m.oneModel(x, id) }}, true
-	}
-	return endpoint{spoken, m.listModels}, true
-}
-
-// authorised checks the bearer credential.
-func (m *Model) authorised(r *http.Request) bool {
-	if m.token == "" {
-		return true
-	}
-	sent := r.Header.Get("authorization")
-	return subtle.ConstantTimeCompare([]byte(sent), []byte("Bearer "+m.token)) == 1
-}
-
 // applySwitches collects the switches of a request, the more specific ones last.
 func (m *Model) applySwitches(x *exchange) error {
 	x.switches = *m.faults.Load()
@@ -202,7 +180,7 @@ func (m *Model) applySwitches(x *exchange) error {
 		}
 	}
 	if bytes.Contains(x.body, []byte(directiveStart)) {
-		return x.switches.setPrompt(lastUserTurn(x.fields["messages"]).text)
+		return x.switches.setPrompt(x.lastUserTurn().text)
 	}
 	return nil
 }

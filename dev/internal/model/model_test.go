@@ -21,7 +21,13 @@ const token = "test-token"
 // serve starts a mock and returns its URL.
 func serve(t testing.TB) string {
 	t.Helper()
-	server := httptest.NewServer(New(Config{Token: token}))
+	return serveAs(t, Config{Token: token})
+}
+
+// serveAs starts a mock of a provider.
+func serveAs(t testing.TB, config Config) string {
+	t.Helper()
+	server := httptest.NewServer(New(config))
 	t.Cleanup(func() { server.CloseClientConnections(); server.Close() })
 	return server.URL
 }
@@ -144,7 +150,7 @@ func TestUnusableRequestsAreRefusedInTheirDialect(t *testing.T) {
 		{"broken JSON", "/v1/messages", `{"model":`, 400, "not valid JSON"},
 		{"no max_tokens", "/v1/messages", `{"model":"m","messages":[]}`, 400, "max_tokens: Field required"},
 		{"no messages", "/v1/chat/completions", `{"model":"m"}`, 400, "'messages'"},
-		{"unknown path", "/v1/responses", `{}`, 404, "/v1/responses"},
+		{"unknown path", "/v1/completions", `{}`, 404, "/v1/completions"},
 		{"unknown switch", "/v1/messages", message("[x-mock: dealy=1s]", ""), 400, "dealy"},
 		{"open directive", "/v1/messages", message("[x-mock: delay=1s", ""), 400, "closing bracket"},
 	}
@@ -171,8 +177,15 @@ func TestRecordsSayWhatArrived(t *testing.T) {
 	}
 	if len(records) != 2 || records[0].Path != "/v1/messages" || records[0].Query != "beta=true" ||
 		records[0].Size != len(body) || records[0].GatewayRequestID != "r-1" || records[0].Number != 1 ||
-		records[0].Headers.Get("authorization") != "Bearer "+token || len(records[0].SHA256) != 64 {
+		records[0].Headers.Get("authorization") != "Bearer "+token || len(records[0].SHA256) != 64 || records[0].Body != body {
 		t.Errorf("records = %+v", records)
+	}
+	if got := records[0].Answer; got.Status != 200 || got.Input != len(body)/4 || got.Output == 0 {
+		t.Errorf("the answer on record: %+v", got)
+	}
+	only := read(t, call(t, "GET", url+"/mock/requests?id=r-1", ""))
+	if gjson.Get(only, "#").Int() != 1 || gjson.Get(only, "0.gateway_request_id").Str != "r-1" {
+		t.Errorf("the records of one request: %s", only)
 	}
 	read(t, call(t, "DELETE", url+"/mock/stats", ""))
 	if got := read(t, call(t, "GET", url+"/mock/requests", "")); strings.TrimSpace(got) != "[]" {
@@ -184,13 +197,13 @@ func TestRingKeepsTheNewest(t *testing.T) {
 	r := newRecorder(3)
 	request := httptest.NewRequest("GET", "/", nil)
 	for range 5 {
-		r.add(request, [32]byte{}, 0)
+		r.add(request, [32]byte{}, nil)
 	}
-	got := r.last(-1)
+	got := r.last(-1, "")
 	if len(got) != 3 || got[0].Number != 3 || got[2].Number != 5 {
 		t.Fatalf("records = %+v", got)
 	}
-	if got := r.last(1); len(got) != 1 || got[0].Number != 5 {
+	if got := r.last(1, ""); len(got) != 1 || got[0].Number != 5 {
 		t.Fatalf("last record = %+v", got)
 	}
 }
@@ -266,6 +279,21 @@ func TestEmbeddingsComeAsNumbersOrBase64(t *testing.T) {
 	packed := read(t, call(t, "POST", url+"/v1/embeddings", `{"model":"e","input":"a","dimensions":8,"encoding_format":"base64"}`))
 	if got := gjson.Get(packed, "data.0.embedding").Str; len(got) != 44 {
 		t.Errorf("base64: %s", packed)
+	}
+}
+
+func TestOnlyTheNewestRecordsKeepTheirBody(t *testing.T) {
+	r := newRecorder(keptBodies + 50)
+	request := httptest.NewRequest("GET", "/", nil)
+	for range keptBodies + 60 {
+		r.add(request, [32]byte{}, []byte("body"))
+	}
+	bodies := 0
+	for _, record := range r.last(-1, "") {
+		bodies += len(record.Body) / len("body")
+	}
+	if newest := r.last(1, ""); bodies != keptBodies || newest[0].Body != "body" {
+		t.Errorf("%d bodies are kept", bodies)
 	}
 }
 

@@ -1,6 +1,7 @@
 package model
 
 import (
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -17,6 +18,9 @@ func (m *Model) chatCompletions(x *exchange) error {
 			return x.refuse(http.StatusBadRequest, "Missing required parameter: '"+field+"'.")
 		}
 	}
+	if message := checkChat(x.fields["messages"]); message != "" {
+		return x.refuse(http.StatusBadRequest, message)
+	}
 	limit := x.fields["max_completion_tokens"]
 	if !limit.Exists() {
 		limit = x.fields["max_tokens"]
@@ -30,9 +34,11 @@ func (m *Model) chatCompletions(x *exchange) error {
 	}
 	a := m.compose(x, ask{
 		model:     x.fields["model"].Str,
-		turn:      lastUserTurn(x.fields["messages"]),
 		tools:     x.fields["tools"],
+		choice:    x.fields["tool_choice"],
 		schema:    schema,
+		stops:     x.fields["stop"],
+		thinking:  x.reasons(x.fields["reasoning_effort"]),
 		maxTokens: int(limit.Int()),
 	})
 	if x.fields["stream"].Bool() {
@@ -41,15 +47,30 @@ func (m *Model) chatCompletions(x *exchange) error {
 	return x.writeJSON(marshal(x.completion(a)))
 }
 
+// reasons reports whether the answer has its reasoning in it: an effort was
+// named, or the switch is on.
+func (x *exchange) reasons(effort gjson.Result) bool {
+	return x.switches.Reasoning == 1 || effort.Str != "" && effort.Str != "none"
+}
+
 // completion is the complete answer.
 func (x *exchange) completion(a answer) map[string]any {
 	message := map[string]any{"role": "assistant", "content": join(a.text), "refusal": nil, "annotations": []any{}}
-	if a.tool != nil {
-		message["content"] = nil
-		message["tool_calls"] = []any{map[string]any{
-			"id": x.toolCallID(), "type": "function",
-			"function": map[string]any{"name": a.tool.name, "arguments": a.tool.arguments},
-		}}
+	if len(a.thinking) > 0 {
+		message["reasoning_content"] = join(a.thinking)
+	}
+	if a.end == refused {
+		message["content"], message["refusal"] = nil, join(a.text)
+	}
+	if len(a.tools) > 0 {
+		calls := []any{}
+		for i, call := range a.tools {
+			calls = append(calls, map[string]any{
+				"id": x.toolCallID(i), "type": "function",
+				"function": map[string]any{"name": call.name, "arguments": call.arguments},
+			})
+		}
+		message["content"], message["tool_calls"] = nil, calls
 	}
 	return map[string]any{
 		"id": x.completionID(), "object": "chat.completion", "created": created, "model": a.model,
@@ -60,12 +81,13 @@ func (x *exchange) completion(a answer) map[string]any {
 	}
 }
 
-// finishReason says why the answer ends, in OpenAI's words.
+// finishReason says why the answer ends, in OpenAI's words, which do not tell a
+// stop sequence or a refusal from the natural end.
 func (a answer) finishReason() string {
-	switch {
-	case a.tool != nil:
+	switch a.end {
+	case toolUse:
 		return "tool_calls"
-	case a.truncated:
+	case truncated:
 		return "length"
 	}
 	return "stop"
@@ -77,12 +99,12 @@ func (a answer) openaiUsage() map[string]any {
 	return map[string]any{
 		"prompt_tokens": prompt, "completion_tokens": a.usage.output, "total_tokens": prompt + a.usage.output,
 		"prompt_tokens_details":     map[string]int{"cached_tokens": a.usage.cacheRead, "audio_tokens": 0},
-		"completion_tokens_details": map[string]int{"reasoning_tokens": 0, "audio_tokens": 0},
+		"completion_tokens_details": map[string]int{"reasoning_tokens": len(a.thinking), "audio_tokens": 0},
 	}
 }
 
 func (x *exchange) completionID() string { return "chatcmpl-" + x.seed() }
 
-func (x *exchange) toolCallID() string { return "call_" + x.seed() }
+func (x *exchange) toolCallID(i int) string { return fmt.Sprintf("call_%d%s", i+1, x.seed()) }
 
 func join(pieces []string) string { return strings.Join(pieces, "") }

@@ -40,34 +40,60 @@ func (x *exchange) streamCompletion(a answer, includeUsage bool) error {
 
 // content sends the role, the pieces and the finish reason.
 func (s *completionStream) content(x *exchange, a answer) error {
-	send, pieces := s.text, a.text
-	opening := `{"role":"assistant","content":"","refusal":null}`
-	if a.tool != nil {
-		opening = `{"role":"assistant","content":null,"tool_calls":[{"index":0,"id":"` + x.toolCallID() +
-			`","type":"function","function":{"name":` + string(marshal(a.tool.name)) + `,"arguments":""}}]}`
-		send, pieces = s.arguments, split(a.tool.arguments)
+	opening, field := `{"role":"assistant","content":"","refusal":null}`, "content"
+	if len(a.tools) > 0 {
+		opening = `{"role":"assistant","content":null}`
+	}
+	if a.end == refused {
+		opening, field = `{"role":"assistant","content":null,"refusal":""}`, "refusal"
 	}
 	if err := s.chunk(opening, "null"); err != nil {
 		return err
 	}
-	for _, piece := range pieces {
-		if err := send(piece); err != nil {
+	if err := s.pieces("reasoning_content", a.thinking); err != nil {
+		return err
+	}
+	for i, call := range a.tools {
+		if err := s.toolCall(x, i, call); err != nil {
+			return err
+		}
+	}
+	if len(a.tools) == 0 {
+		if err := s.pieces(field, a.text); err != nil {
 			return err
 		}
 	}
 	return s.chunk("{}", `"`+a.finishReason()+`"`)
 }
 
-func (s *completionStream) text(piece string) error {
-	s.buffer = append(append(s.buffer[:0], s.head...), `{"content":`...)
-	s.buffer = append(appendQuoted(s.buffer, piece), '}')
-	return s.finish("null")
+// pieces sends a text of the message, one chunk a piece.
+func (s *completionStream) pieces(field string, pieces []string) error {
+	for _, piece := range pieces {
+		s.buffer = append(append(append(append(s.buffer[:0], s.head...), `{"`...), field...), `":`...)
+		s.buffer = append(appendQuoted(s.buffer, piece), '}')
+		if err := s.finish("null"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-func (s *completionStream) arguments(piece string) error {
-	s.buffer = append(append(s.buffer[:0], s.head...), `{"tool_calls":[{"index":0,"function":{"arguments":`...)
-	s.buffer = append(appendQuoted(s.buffer, piece), "}}]}"...)
-	return s.finish("null")
+// toolCall sends the head of a call and then its arguments, in pieces.
+func (s *completionStream) toolCall(x *exchange, i int, call toolCall) error {
+	index := `{"tool_calls":[{"index":` + strconv.Itoa(i)
+	head := index + `,"id":"` + x.toolCallID(i) + `","type":"function","function":{"name":` +
+		string(marshal(call.name)) + `,"arguments":""}}]}`
+	if err := s.chunk(head, "null"); err != nil {
+		return err
+	}
+	for _, piece := range split(call.arguments) {
+		s.buffer = append(append(append(s.buffer[:0], s.head...), index...), `,"function":{"arguments":`...)
+		s.buffer = append(appendQuoted(s.buffer, piece), "}}]}"...)
+		if err := s.finish("null"); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chunk sends a chunk with a delta and a finish reason, both JSON.

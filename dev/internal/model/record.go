@@ -27,10 +27,25 @@ type Record struct {
 	Path             string      `json:"path"`
 	Query            string      `json:"query,omitempty"`
 	Headers          http.Header `json:"headers"`
-	SHA256           string      `json:"sha256"` // of the body, hexadecimal
-	Size             int         `json:"size"`   // of the body, bytes
+	SHA256           string      `json:"sha256"`         // of the body, hexadecimal
+	Size             int         `json:"size"`           // of the body, bytes
+	Body             string      `json:"body,omitempty"` // of the newest requests
 	GatewayRequestID string      `json:"gateway_request_id,omitempty"`
+	Answer           Answer      `json:"answer"`
 }
+
+// Answer is what a request was told, in the provider's own words. It is known
+// before the first byte of it is sent.
+type Answer struct {
+	Status     int `json:"status,omitempty"` // 0 until then
+	Input      int `json:"input_tokens"`     // without those of the cache
+	CacheWrite int `json:"cache_creation_input_tokens"`
+	CacheRead  int `json:"cache_read_input_tokens"`
+	Output     int `json:"output_tokens"`
+}
+
+// keptBodies is how many of the newest requests are remembered with their body.
+const keptBodies = 100
 
 // outcome is how the handling of a request ended.
 type outcome int
@@ -45,7 +60,7 @@ const (
 type recorder struct {
 	mu    sync.Mutex
 	stats Stats
-	ring  []stored
+	ring  []*stored
 	limit int // of ring; 0 keeps no records
 	seen  int // records ever added
 	epoch int // changes with every reset
@@ -58,6 +73,8 @@ type stored struct {
 	at                  time.Time
 	sum                 [sha256.Size]byte
 	size                int
+	body                []byte // nil once there are enough newer ones
+	answer              Answer
 }
 
 func newRecorder(limit int) *recorder {
@@ -93,22 +110,33 @@ func (r *recorder) end(epoch int, o outcome) {
 	}
 }
 
-// add keeps a record of a request.
-func (r *recorder) add(request *http.Request, sum [sha256.Size]byte, size int) {
+// add keeps a record of a request and returns what notes the answer in it.
+func (r *recorder) add(request *http.Request, sum [sha256.Size]byte, body []byte) func(status int, u usage) {
 	// Not the request itself: that would keep its connection in memory.
-	entry := stored{
+	entry := &stored{
 		method: request.Method, path: request.URL.Path, query: request.URL.RawQuery, header: request.Header,
-		at: time.Now(), sum: sum, size: size,
+		at: time.Now(), sum: sum, size: len(body), body: body,
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.seen++
 	switch {
 	case r.limit == 0:
+		return func(int, usage) {}
 	case len(r.ring) < r.limit:
 		r.ring = append(r.ring, entry)
 	default:
 		r.ring[(r.seen-1)%r.limit] = entry
+	}
+	if old := r.seen - 1 - keptBodies; old >= 0 && r.limit > keptBodies {
+		r.ring[old%r.limit].body = nil
+	}
+	return func(status int, u usage) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		entry.answer = Answer{
+			Status: status, Input: u.input, CacheWrite: u.cacheCreation, CacheRead: u.cacheRead, Output: u.output,
+		}
 	}
 }
 
@@ -124,8 +152,9 @@ func (r *recorder) snapshot() Stats {
 	return stats
 }
 
-// last returns the newest n records, oldest first; n < 0 means all that are kept.
-func (r *recorder) last(n int) []Record {
+// last returns the newest n records, oldest first; n < 0 means all that are
+// kept. With a gateway's request id it returns only those of that request.
+func (r *recorder) last(n int, gatewayRequest string) []Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if n < 0 || n > len(r.ring) {
@@ -133,17 +162,22 @@ func (r *recorder) last(n int) []Record {
 	}
 	records := make([]Record, 0, n)
 	for number := r.seen - n + 1; number <= r.seen; number++ {
-		records = append(records, r.ring[(number-1)%r.limit].record(number))
+		entry := r.ring[(number-1)%r.limit]
+		if gatewayRequest == "" || entry.gatewayRequest() == gatewayRequest {
+			records = append(records, entry.record(number))
+		}
 	}
 	return records
 }
 
-func (s stored) record(number int) Record {
+func (s *stored) gatewayRequest() string { return s.header.Get("x-gateway-request-id") }
+
+func (s *stored) record(number int) Record {
 	return Record{
 		Number: number, At: s.at,
 		Method: s.method, Path: s.path, Query: s.query, Headers: s.header,
 		SHA256: hex.EncodeToString(s.sum[:]), Size: s.size,
-		GatewayRequestID: s.header.Get("x-gateway-request-id"),
+		Body: string(s.body), GatewayRequestID: s.gatewayRequest(), Answer: s.answer,
 	}
 }
 

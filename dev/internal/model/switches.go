@@ -27,6 +27,8 @@ type Switches struct {
 	Error   int // after N events send an error event and end the stream
 	Garbage int // after N events send bytes that are no event, then go on
 
+	Reasoning int // 1: think aloud in the OpenAI dialect, asked or not
+
 	Status      int    // answer with this status and an error envelope
 	StatusFirst int    // only the first K requests since the faults were set
 	RetryAfter  int    // seconds, header of such an answer
@@ -35,7 +37,7 @@ type Switches struct {
 
 // noSwitches is the plain behaviour.
 func noSwitches() Switches {
-	return Switches{Tokens: off, Body: off, Cut: off, Stall: off, Error: off, Garbage: off, StatusFirst: off, RetryAfter: off}
+	return Switches{Tokens: off, Body: off, Cut: off, Stall: off, Error: off, Garbage: off, Reasoning: off, StatusFirst: off, RetryAfter: off}
 }
 
 // set changes one switch by its name.
@@ -65,14 +67,14 @@ func (s *Switches) set(name, value string) error {
 func (s *Switches) counter(name string) *int {
 	return map[string]*int{
 		"tokens": &s.Tokens, "body": &s.Body, "cut": &s.Cut, "stall": &s.Stall, "error": &s.Error,
-		"garbage": &s.Garbage, "status": &s.Status, "status_first": &s.StatusFirst, "retry_after": &s.RetryAfter,
+		"garbage": &s.Garbage, "reasoning": &s.Reasoning, "status": &s.Status, "status_first": &s.StatusFirst, "retry_after": &s.RetryAfter,
 	}[name]
 }
 
 // switchNames lists the names that set knows.
 func switchNames() []string {
 	return []string{
-		"delay", "gap", "tokens", "body", "cut", "stall", "error", "garbage",
+		"delay", "gap", "tokens", "body", "cut", "stall", "error", "garbage", "reasoning",
 		"status", "status_first", "retry_after", "message",
 	}
 }

@@ -1,7 +1,6 @@
 package model
 
 import (
-	"encoding/json"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -9,9 +8,16 @@ import (
 
 // turn is what the newest user message of a conversation says.
 type turn struct {
-	text       string // the last text of it
-	toolResult string // the last tool result that came back
-	hasResult  bool
+	text    string   // the last text of it
+	results []string // the tool results that came back since the model spoke
+}
+
+// lastUserTurn finds the newest user message of a request in any dialect.
+func (x *exchange) lastUserTurn() turn {
+	if input, ok := x.fields["input"]; ok {
+		return lastInput(input)
+	}
+	return lastUserTurn(x.fields["messages"])
 }
 
 // lastUserTurn finds the newest user message, or, in the OpenAI dialect, the
@@ -22,8 +28,31 @@ func lastUserTurn(messages gjson.Result) turn {
 		switch message.Get("role").Str {
 		case "user":
 			found = readUser(message.Get("content"))
+		case "assistant":
+			found.results = nil
 		case "tool":
-			found.toolResult, found.hasResult = plainText(message.Get("content")), true
+			found.results = append(found.results, plainText(message.Get("content")))
+		}
+		return true
+	})
+	return found
+}
+
+// lastInput finds the same in the input of the Responses API: a text or a list
+// of messages, calls and their outputs.
+func lastInput(input gjson.Result) turn {
+	if input.Type == gjson.String {
+		return turn{text: input.Str}
+	}
+	var found turn
+	input.ForEach(func(_, item gjson.Result) bool {
+		switch {
+		case item.Get("role").Str == "user":
+			found = readUser(item.Get("content"))
+		case item.Get("type").Str == "function_call_output":
+			found.results = append(found.results, plainText(item.Get("output")))
+		case item.Get("role").Str == "assistant", item.Get("type").Str == "function_call" && len(found.results) > 0:
+			found.results = nil
 		}
 		return true
 	})
@@ -41,12 +70,12 @@ func readUser(content gjson.Result) turn {
 	var t turn
 	content.ForEach(func(_, block gjson.Result) bool {
 		switch block.Get("type").Str {
-		case "text":
+		case "text", "input_text":
 			if text := block.Get("text").Str; !strings.HasPrefix(text, reminderStart) {
 				t.text = text
 			}
 		case "tool_result":
-			t.toolResult, t.hasResult = plainText(block.Get("content")), true
+			t.results = append(t.results, plainText(block.Get("content")))
 		}
 		return true
 	})
@@ -64,44 +93,4 @@ func plainText(content gjson.Result) string {
 		return true
 	})
 	return text.String()
-}
-
-// toolCall is a call that the answer makes.
-type toolCall struct {
-	name      string
-	arguments string // a JSON object
-}
-
-// wantedTool finds a request such as "use the Bash tool with {…}" in a text.
-func (m *Model) wantedTool(text string) (toolCall, bool) {
-	at := m.toolRequest.FindStringSubmatchIndex(text)
-	if at == nil {
-		return toolCall{}, false
-	}
-	call := toolCall{arguments: "{}"}
-	for group := 2; group < len(at); group += 2 {
-		if at[group] >= 0 {
-			call.name = strings.TrimRight(text[at[group]:at[group+1]], ".")
-		}
-	}
-	rest := strings.TrimSpace(text[at[1]:])
-	rest = strings.TrimSpace(strings.TrimPrefix(rest, "with"))
-	if strings.HasPrefix(rest, "{") {
-		var arguments json.RawMessage
-		// The decoder stops at the end of the object; more text may follow.
-		if err := json.NewDecoder(strings.NewReader(rest)).Decode(&arguments); err == nil {
-			call.arguments = string(arguments)
-		}
-	}
-	return call, true
-}
-
-// offers reports whether a list of tools, of either dialect, has one of the name.
-func offers(tools gjson.Result, name string) bool {
-	found := false
-	tools.ForEach(func(_, tool gjson.Result) bool {
-		found = tool.Get("name").Str == name || tool.Get("function.name").Str == name
-		return !found
-	})
-	return found
 }

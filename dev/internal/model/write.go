@@ -17,7 +17,7 @@ type stream struct {
 // openStream sends the headers of a stream.
 func (x *exchange) openStream() (*stream, error) {
 	header := x.w.Header()
-	header.Set("content-type", "text/event-stream; charset=utf-8")
+	header.Set("content-type", x.dialect.contentType())
 	header.Set("cache-control", "no-cache")
 	x.w.WriteHeader(http.StatusOK)
 	flusher, ok := x.w.(http.Flusher)
@@ -31,14 +31,19 @@ func (x *exchange) openStream() (*stream, error) {
 // garbage is neither an event nor JSON nor UTF-8.
 const garbage = "\x00\xff\xfe<html>502 Bad Gateway</html>{\"type\":\n\n"
 
-// send writes one event, which includes its closing empty line.
+// send writes one server-sent event, which includes its closing empty line, in
+// the framing of the dialect.
 func (s *stream) send(event []byte) error {
+	event = s.dialect.frame(event)
+	if len(event) == 0 {
+		return nil
+	}
 	switch s.events {
 	case s.switches.Stall:
 		<-s.r.Context().Done()
 		return errClientLeft
 	case s.switches.Error:
-		if err := s.write(s.errorEvent()); err != nil {
+		if err := s.write(s.dialect.failure(s.exchange)); err != nil {
 			return err
 		}
 		return errInjected
@@ -54,15 +59,6 @@ func (s *stream) send(event []byte) error {
 	}
 	s.events++
 	return s.write(event)
-}
-
-// errorEvent is how a stream of the dialect reports a failure.
-func (s *stream) errorEvent() []byte {
-	if s.dialect == openai {
-		return concat("data: ", string(openaiError(http.StatusServiceUnavailable, "Overloaded")), "\n\n")
-	}
-	envelope := anthropicError("overloaded_error", "Overloaded", s.w.Header().Get("request-id"))
-	return concat("event: error\ndata: ", string(envelope), "\n\n")
 }
 
 // write sends bytes up to where the connection is to be cut.

@@ -23,7 +23,7 @@ Ready after {{.Took}}.
   Postgres         {{.PostgresURL}}
   Redis            {{.RedisURL}}
   OIDC issuer      {{.Issuer}}
-  Mock model       {{.Model}}   ({{.InternalModel}} for the internal backend)
+  Mock model       {{.Model}}   (below it /internal /openai /standby /bedrock /vertex)
   Control API      {{.Control}}/processes
   Logs, state      {{.Dir}}/log, {{.Dir}}/stack.json
 {{if .Gateway}}

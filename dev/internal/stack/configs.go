@@ -45,10 +45,15 @@ type auditConfig struct {
 }
 
 type backendConfig struct {
-	Name     string     `yaml:"name"`
-	Dialects []string   `yaml:"dialects,flow"`
-	BaseURL  string     `yaml:"base_url"`
-	Auth     authConfig `yaml:"auth,flow"`
+	Name     string            `yaml:"name"`
+	Kind     string            `yaml:"kind,omitempty"`
+	Dialects []string          `yaml:"dialects,flow"`
+	BaseURL  string            `yaml:"base_url"`
+	Auth     authConfig        `yaml:"auth,flow,omitempty"`
+	Region   string            `yaml:"region,omitempty"`
+	Project  string            `yaml:"project,omitempty"`
+	Location string            `yaml:"location,omitempty"`
+	Models   map[string]string `yaml:"models,flow,omitempty"`
 }
 
 type authConfig struct {

@@ -129,6 +129,25 @@ func TestWholeStackComesUpTakesFaultsAndGoesAway(t *testing.T) {
 			t.Errorf("%v\n%s", err, content)
 		}
 	})
+	t.Run("every provider has its mock, and the frontends have its credential", func(t *testing.T) {
+		content, err := os.ReadFile(filepath.Join(o.Dir, "frontend.yaml"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, name := range []string{"anthropic", "internal", "openai", "standby", "bedrock", "vertex"} {
+			if url := state.Models[name]; get(t, url+"/mock/stats") == "" || !strings.Contains(string(content), "base_url: "+url+"\n") {
+				t.Errorf("%s is at %q, and the configuration\n%s", name, url, content)
+			}
+		}
+		credentials := get(t, state.Gateway+"/?env=GOOGLE_APPLICATION_CREDENTIALS")
+		file, err := os.ReadFile(credentials)
+		if err != nil || !strings.Contains(string(file), state.Models["vertex"]+"/token") {
+			t.Errorf("Google's credentials: %v %s", err, file)
+		}
+		if get(t, state.Gateway+"/?env=AWS_ACCESS_KEY_ID") == "" {
+			t.Error("no credentials for AWS")
+		}
+	})
 	t.Run("the web interface opens on the namespace", func(t *testing.T) {
 		if got := get(t, state.TemporalUI+"/api/v1/settings"); !strings.Contains(got, `"DefaultNamespace":"llm-gateway"`) {
 			t.Errorf("settings: %s", got)

@@ -19,32 +19,15 @@ import (
 // Namespace is the Temporal namespace of the gateway; its worker creates it.
 const Namespace = "llm-gateway"
 
-// The credentials that the mock model wants. Each backend has its own, so that a
-// mix-up is refused.
-const (
-	operatorToken = "mock-operator-token"
-	internalToken = "mock-internal-token"
-)
-
-// Where the credentials are kept, in the state directory.
-const (
-	operatorTokenFile = "anthropic-token"
-	internalTokenFile = "internal-token"
-)
-
-// internalPrefix is where the mock model of the internal backend is mounted. It
-// has its own faults and statistics, so that one backend can fail alone.
-const internalPrefix = "/internal"
-
 // writeGatewayFiles writes the configuration of every process of the gateway.
 func (s *Stack) writeGatewayFiles() error {
 	overrides, err := parseOverrides(s.options.Set)
 	if err != nil {
 		return err
 	}
-	files := map[string]string{
-		operatorTokenFile: operatorToken + "\n",
-		internalTokenFile: internalToken + "\n",
+	files, err := s.credentialFiles()
+	if err != nil {
+		return err
 	}
 	for i, p := range s.ports.frontends() {
 		name := frontendName(i)
@@ -67,26 +50,6 @@ func (s *Stack) writeGatewayFiles() error {
 }
 
 func (s *Stack) frontendConfig(index int, p frontendPorts) frontendConfig {
-	anthropic := backendConfig{
-		Name: "anthropic", Dialects: []string{"anthropic"}, BaseURL: ports.URL(s.ports.Model),
-		Auth: authConfig{Mode: "operator", TokenFile: s.dir.file(operatorTokenFile)},
-	}
-	if s.options.AnthropicURL != "" {
-		anthropic.BaseURL = s.options.AnthropicURL
-		if s.options.AnthropicToken != "" {
-			anthropic.Auth.TokenFile = "" // the frontend finds it in its environment
-		}
-	}
-	internal := backendConfig{
-		Name: "internal", Dialects: []string{"anthropic", "openai"}, BaseURL: ports.URL(s.ports.Model) + internalPrefix,
-		Auth: authConfig{Mode: "bearer", TokenFile: s.dir.file(internalTokenFile)},
-	}
-	if s.options.OpenAIURL != "" {
-		internal.BaseURL = s.options.OpenAIURL
-	}
-	if s.options.OpenAITokenFile != "" {
-		internal.Auth.TokenFile = s.options.OpenAITokenFile
-	}
 	spool := "spool"
 	if index > 0 {
 		spool = "spool-" + frontendName(index) // a spool has one writer
@@ -100,7 +63,7 @@ func (s *Stack) frontendConfig(index int, p frontendPorts) frontendConfig {
 		Database: urlConfig{URL: s.postgres.URL(postgres.Frontend, postgres.GatewayDatabase)},
 		Redis:    urlConfig{URL: s.redisURL()},
 		Audit:    auditConfig{Mode: s.options.AuditMode, SpoolDir: s.dir.file(spool)},
-		Backends: []backendConfig{anthropic, internal},
+		Backends: s.backends(),
 	}
 }
 
@@ -130,7 +93,7 @@ func (s *Stack) gatewayEnv() []string {
 	if s.options.AnthropicURL != "" && s.options.AnthropicToken != "" {
 		env = append(env, "ANTHROPIC_OAUTH_TOKEN="+s.options.AnthropicToken)
 	}
-	return env
+	return append(env, s.cloudEnv()...)
 }
 
 // migrate brings the schema of the gateway's database up to date.

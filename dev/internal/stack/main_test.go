@@ -58,6 +58,10 @@ func fakeGateway(file string) error {
 		addresses = append(addresses, config.HTTP.Listen)
 	}
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if name := r.URL.Query().Get("env"); name != "" {
+			fmt.Fprint(w, os.Getenv(name))
+			return
+		}
 		fmt.Fprintln(w, r.URL.Path, os.Getenv("ANTHROPIC_AUTH_TOKEN"))
 	})
 	for _, address := range addresses {

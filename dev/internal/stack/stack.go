@@ -28,6 +28,7 @@ type Stack struct {
 	postgres *postgres.Server
 	issuer   *issuer.Issuer
 	tokens   map[string]string // by tier
+	google   *serviceAccount   // what the gateway is at the mock of Google Cloud
 
 	mu       sync.Mutex
 	services []service // in the order of their start

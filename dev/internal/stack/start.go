@@ -10,7 +10,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/openova-io/llm-gateway/dev/internal/issuer"
-	"github.com/openova-io/llm-gateway/dev/internal/model"
 	"github.com/openova-io/llm-gateway/dev/internal/ports"
 	"github.com/openova-io/llm-gateway/dev/internal/postgres"
 	"github.com/openova-io/llm-gateway/dev/internal/redis"
@@ -71,6 +70,9 @@ func (s *Stack) startLocal(ctx context.Context) error {
 	if s.tokens, err = s.makeTokens(); err != nil {
 		return err
 	}
+	if s.google, err = newServiceAccount(s.modelURL(vertexMount) + "/token"); err != nil {
+		return err
+	}
 	handlers := []struct {
 		name    string
 		port    int
@@ -78,7 +80,7 @@ func (s *Stack) startLocal(ctx context.Context) error {
 	}{
 		{"control", s.ports.Control, s.control()},
 		{"issuer", s.ports.Issuer, s.issuer},
-		{"model", s.ports.Model, models()},
+		{"model", s.ports.Model, s.models()},
 	}
 	for _, h := range handlers {
 		listener, err := s.held.Take(h.port)
@@ -92,14 +94,6 @@ func (s *Stack) startLocal(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// models mounts the mock of each backend. They share nothing but the port.
-func models() http.Handler {
-	mux := http.NewServeMux()
-	mux.Handle("/", model.New(model.Config{Token: operatorToken}))
-	mux.Handle(internalPrefix+"/", http.StripPrefix(internalPrefix, model.New(model.Config{Token: internalToken})))
-	return mux
 }
 
 func (s *Stack) startPostgres(ctx context.Context) error {

@@ -27,6 +27,7 @@ type State struct {
 	Issuer          string            `json:"issuer"`
 	Model           string            `json:"model"`
 	InternalModel   string            `json:"internal_model"`
+	Models          map[string]string `json:"models"` // every mount of the mock model, by provider
 	Control         string            `json:"control"`
 	Metrics         map[string]string `json:"metrics"`
 	Tokens          map[string]string `json:"tokens"`
@@ -48,8 +49,9 @@ func (s *Stack) State() State {
 		},
 		RedisURL:      s.redisURL(),
 		Issuer:        ports.URL(s.ports.Issuer),
-		Model:         ports.URL(s.ports.Model),
-		InternalModel: ports.URL(s.ports.Model) + internalPrefix,
+		Model:         s.modelURL(anthropicMount),
+		InternalModel: s.modelURL(internalMount),
+		Models:        s.modelURLs(),
 		Control:       ports.URL(s.ports.Control),
 		Metrics:       map[string]string{"temporal": ports.URL(s.ports.TemporalMetrics) + "/metrics"},
 		Tokens:        s.tokens,
