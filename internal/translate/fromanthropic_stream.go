@@ -2,6 +2,7 @@ package translate
 
 import (
 	"strconv"
+	"strings"
 
 	"github.com/tidwall/gjson"
 
@@ -73,6 +74,10 @@ func (s *messageStream) event(dst []byte, data string) ([]byte, error) {
 	case "message_start":
 		return s.start(dst, event.Get("message"))
 	}
+	isPart := strings.HasPrefix(kind, "content_block_") || strings.HasPrefix(kind, "message_")
+	if !isPart {
+		return dst, nil // clients of the Messages API are told to pass over events they do not know; Vertex begins with one
+	}
 	if s.head == nil {
 		return dst, failed("it does not begin with message_start", nil)
 	}
@@ -90,7 +95,7 @@ func (s *messageStream) event(dst []byte, data string) ([]byte, error) {
 	case "message_stop":
 		return s.stop(dst)
 	}
-	return dst, nil // clients of the Messages API are told to pass over events they do not know
+	return dst, nil
 }
 
 func (s *messageStream) start(dst []byte, message gjson.Result) ([]byte, error) {

@@ -178,13 +178,13 @@ func appendModel(dst []byte, model gjson.Result, reply Reply) []byte {
 	return gjson.AppendJSONString(dst, reply.Model)
 }
 
-// appendToolID appends the id of the nth tool call of an answer: the backend's, or one made of the request's. OpenAI
-// takes no id of more than 40 bytes back.
-func appendToolID(dst []byte, id string, n int, reply Reply) []byte {
+// appendToolID appends the id of the nth tool call of an answer: the backend's, or one made of the request's, with what
+// has to come back with the call. OpenAI takes no id of more than 40 bytes back.
+func appendToolID(dst []byte, id string, extra gjson.Result, n int, reply Reply) []byte {
 	if id == "" {
 		id = "call_" + strings.ReplaceAll(reply.ID, "-", "") + "_" + strconv.Itoa(n)
 	}
-	return gjson.AppendJSONString(dst, id)
+	return gjson.AppendJSONString(dst, carry(id, extra))
 }
 
 // failed is the error for an answer that is none.

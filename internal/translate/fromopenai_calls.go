@@ -12,7 +12,8 @@ import (
 type call struct {
 	index     int64 // the backend's; 0 where the service counts none
 	id, name  string
-	block     int // the client's index; notBegun before
+	extra     gjson.Result // what the service wants back with the call
+	block     int          // the client's index; notBegun before
 	arguments []byte
 	closed    bool
 }
@@ -54,6 +55,9 @@ func (s *fromOpenAIStream) appendCall(dst []byte, part gjson.Result) ([]byte, er
 	if c.block == notBegun {
 		if c.id == "" {
 			c.id = strings.Clone(id.Str)
+		}
+		if extra := part.Get("extra_content"); extra.Exists() {
+			c.extra = gjson.Parse(strings.Clone(extra.Raw))
 		}
 		if name.Str != c.name {
 			c.name += strings.Clone(name.Str) // some services send a name in pieces, some send it again
@@ -102,7 +106,7 @@ func (s *fromOpenAIStream) beginCalls(dst []byte, n int) ([]byte, error) {
 		if c.name == "" {
 			return dst, failed("a call of a tool without a name", nil)
 		}
-		block := appendToolID([]byte(`{"type":"tool_use","id":`), c.id, i, s.reply)
+		block := appendToolID([]byte(`{"type":"tool_use","id":`), c.id, c.extra, i, s.reply)
 		block = gjson.AppendJSONString(append(block, `,"name":`...), c.name)
 		c.block, s.end.tools = s.blocks, true
 		dst = s.begin(dst, string(append(block, `,"input":{}}`...)))

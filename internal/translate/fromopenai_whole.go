@@ -91,7 +91,7 @@ func appendToolUse(dst []byte, call gjson.Result, n int, end *ending, reply Repl
 		return nil, toolFailed(name.Str, end.reason)
 	}
 	end.tools = true
-	dst = appendToolID(append(dst, `{"type":"tool_use","id":`...), call.Get("id").String(), n, reply)
+	dst = appendToolID(append(dst, `{"type":"tool_use","id":`...), call.Get("id").String(), call.Get("extra_content"), n, reply)
 	dst = append(append(append(dst, `,"name":`...), name.Raw...), `,"input":`...)
 	return append(append(dst, input...), '}'), nil
 }

@@ -161,7 +161,11 @@ func (r *messagesRequest) toolCall(block gjson.Result) ([]byte, error) {
 	case !input.IsObject():
 		return nil, refuse("input", "must be an object")
 	}
-	call := append([]byte(`{"id":`), id.Raw...)
+	own, extra := carried(id)
+	call := append([]byte(`{"id":`), own...)
+	if extra != "" {
+		call = append(append(call, `,"extra_content":`...), extra...)
+	}
 	call = append(append(call, `,"type":"function","function":{"name":`...), name.Raw...)
 	call = gjson.AppendJSONString(append(call, `,"arguments":`...), input.Raw)
 	return append(call, "}}"...), nil

@@ -67,7 +67,8 @@ func (r *messagesRequest) writeToolResult(parts []byte, block gjson.Result) ([]b
 		return nil, refuse("tool_use_id", "must be a string that is not empty")
 	}
 	r.dropOthers("messages.content", block, "type", "tool_use_id", "content", "is_error")
-	r.out = append(append(comma(r.out), `{"role":"tool","tool_call_id":`...), id.Raw...)
+	own, _ := carried(id)
+	r.out = append(append(comma(r.out), `{"role":"tool","tool_call_id":`...), own...)
 	r.out = append(r.out, `,"content":"`...)
 	if block.Get("is_error").Bool() {
 		r.out = append(r.out, "Error: "...)
