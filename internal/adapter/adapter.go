@@ -130,7 +130,7 @@ func (a *Adapter) ready(w http.ResponseWriter, _ *http.Request) {
 
 // Run serves clients until ctx ends, then lets the running requests end.
 func Run(ctx context.Context, cfg *Config, log *slog.Logger) error {
-	a, err := New(cfg, log) //nolint:contextcheck // only the backends of clouds ask somebody when they are made
+	a, err := New(cfg, log)
 	if err != nil {
 		return err
 	}

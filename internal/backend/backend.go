@@ -42,8 +42,7 @@ type Environment struct {
 	Transport     http.RoundTripper
 }
 
-// New makes the backend of a configuration. For a cloud it looks for credentials, which may ask the machine's metadata
-// service; nothing is sent to the backend itself.
+// New makes the backend of a configuration that was checked. A cloud's credentials are looked for at its first call.
 func New(cfg config.Backend, env Environment) (Backend, error) {
 	b, err := newKind(cfg, env)
 	if err != nil {
@@ -53,12 +52,9 @@ func New(cfg config.Backend, env Environment) (Backend, error) {
 }
 
 func newKind(cfg config.Backend, env Environment) (Backend, error) {
-	if err := check(cfg); err != nil {
-		return nil, err
-	}
 	switch cfg.Kind {
 	case config.KindBedrock:
-		return newBedrock(cfg, env)
+		return newBedrock(cfg, env), nil
 	case config.KindVertex:
 		return newVertex(cfg, env)
 	}

@@ -8,7 +8,6 @@ import (
 	"io"
 	"net/http"
 	"strings"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -22,20 +21,24 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// credentialTimeout bounds one request for a credential to a cloud's token or metadata service.
-const credentialTimeout = 10 * time.Second
-
 // bedrock is Claude on Amazon Bedrock. The SDK finds the endpoint and the credential and signs; it neither retries nor
 // reads answers, so that every attempt is counted by the caller and every byte is relayed when it comes. Of the
 // client's header nothing goes along but the betas, which stand in the body there.
 type bedrock struct {
 	*filter
 	name   string
-	client *bedrockruntime.Client
+	client *lazy[*bedrockruntime.Client]
 }
 
-func newBedrock(cfg config.Backend, env Environment) (*bedrock, error) {
-	sdk, err := awsconfig.LoadDefaultConfig(context.Background(), awsconfig.WithRegion(cfg.Region),
+func newBedrock(cfg config.Backend, env Environment) *bedrock {
+	client := func(ctx context.Context) (*bedrockruntime.Client, error) {
+		return bedrockClient(ctx, cfg, env.Transport)
+	}
+	return &bedrock{newFilter(cfg.Betas), cfg.Name, &lazy[*bedrockruntime.Client]{find: client}}
+}
+
+func bedrockClient(ctx context.Context, cfg config.Backend, transport http.RoundTripper) (*bedrockruntime.Client, error) {
+	sdk, err := awsconfig.LoadDefaultConfig(ctx, awsconfig.WithRegion(cfg.Region),
 		awsconfig.WithHTTPClient(awshttp.NewBuildableClient().WithTimeout(credentialTimeout)))
 	if err != nil {
 		return nil, fmt.Errorf("the AWS configuration of this machine: %w", err)
@@ -43,14 +46,28 @@ func newBedrock(cfg config.Backend, env Environment) (*bedrock, error) {
 	if sdk.Region == "" {
 		return nil, errors.New("region is not set, and neither AWS_REGION nor the AWS profile names one")
 	}
-	client := bedrockruntime.NewFromConfig(sdk, func(o *bedrockruntime.Options) {
-		o.HTTPClient = smithyhttp.ClientDoFunc(env.Transport.RoundTrip)
+	return bedrockruntime.NewFromConfig(sdk, func(o *bedrockruntime.Options) {
+		o.HTTPClient = smithyhttp.ClientDoFunc(func(r *http.Request) (*http.Response, error) { return sendOwn(transport, r) })
 		o.Retryer = aws.NopRetryer{}
 		if cfg.BaseURL != "" {
 			o.BaseEndpoint = aws.String(cfg.BaseURL)
 		}
-	})
-	return &bedrock{newFilter(cfg.Betas), cfg.Name, client}, nil
+	}), nil
+}
+
+// sendOwn sends a request of the SDK's with a body of its own. The SDK closes its bodies when the header of the answer
+// is here; where the transport is still at the end of one then, it takes that for a failure of the connection, and the
+// answer is lost.
+func sendOwn(transport http.RoundTripper, r *http.Request) (*http.Response, error) {
+	own := *r
+	if r.Body != nil {
+		payload := make([]byte, max(r.ContentLength, 0))
+		if _, err := io.ReadFull(r.Body, payload); err != nil {
+			return nil, fmt.Errorf("the request that the SDK made: %w", err)
+		}
+		own.Body, own.GetBody = io.NopCloser(bytes.NewReader(payload)), nil
+	}
+	return transport.RoundTrip(&own)
 }
 
 // Send implements Backend.
@@ -107,26 +124,29 @@ func (b *bedrock) body(c Call) *Body {
 
 // invoke calls the operation and returns its answer as it came.
 func (b *bedrock) invoke(ctx context.Context, c Call, body []byte) (*http.Response, error) {
+	client, err := b.client.get(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var raw rawAnswer
 	options := func(o *bedrockruntime.Options) {
 		o.APIOptions = append(o.APIOptions, smithyhttp.SetHeaderValue("X-Gateway-Request-Id", c.ID), raw.replaceDeserializer)
 	}
-	var err error
 	switch {
 	case c.Endpoint == gateway.CountTokens:
 		raw.result = &bedrockruntime.CountTokensOutput{}
-		_, err = b.client.CountTokens(ctx, &bedrockruntime.CountTokensInput{
+		_, err = client.CountTokens(ctx, &bedrockruntime.CountTokensInput{
 			ModelId: aws.String(foundationModel(c.Model)),
 			Input:   &types.CountTokensInputMemberInvokeModel{Value: types.InvokeModelTokensRequest{Body: body}},
 		}, options)
 	case c.Stream:
 		raw.result = &bedrockruntime.InvokeModelWithResponseStreamOutput{}
-		_, err = b.client.InvokeModelWithResponseStream(ctx, &bedrockruntime.InvokeModelWithResponseStreamInput{
+		_, err = client.InvokeModelWithResponseStream(ctx, &bedrockruntime.InvokeModelWithResponseStreamInput{
 			ModelId: aws.String(c.Model), Body: body, ContentType: aws.String("application/json"),
 		}, options)
 	default:
 		raw.result = &bedrockruntime.InvokeModelOutput{}
-		_, err = b.client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
+		_, err = client.InvokeModel(ctx, &bedrockruntime.InvokeModelInput{
 			ModelId: aws.String(c.Model), Body: body, ContentType: aws.String("application/json"), Accept: aws.String("application/json"),
 		}, options)
 	}

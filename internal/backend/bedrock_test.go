@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -29,7 +30,7 @@ func newTestBedrock(t *testing.T, h http.HandlerFunc) Backend {
 	t.Helper()
 	nowhere := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
-		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_REGION": "us-west-2", "AWS_PROFILE": "",
+		"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "secret", "AWS_SESSION_TOKEN": "", "AWS_REGION": "us-west-2", "AWS_DEFAULT_REGION": "", "AWS_PROFILE": "",
 		"AWS_CONFIG_FILE": nowhere, "AWS_SHARED_CREDENTIALS_FILE": nowhere, "AWS_BEARER_TOKEN_BEDROCK": "", "AWS_EC2_METADATA_DISABLED": "true",
 	} {
 		t.Setenv(name, value)
@@ -355,9 +356,9 @@ func TestABedrockStreamThatIsGivenUpLeavesNothingBehind(t *testing.T) {
 }
 
 func TestACallThatBedrockDoesNotAnswerIsAnErrorAndSentOnce(t *testing.T) {
-	calls := 0
+	var calls atomic.Int32
 	be := newTestBedrock(t, func(w http.ResponseWriter, _ *http.Request) {
-		calls++
+		calls.Add(1)
 		panic(http.ErrAbortHandler)
 	})
 	var pool Pool
@@ -366,10 +367,35 @@ func TestACallThatBedrockDoesNotAnswerIsAnErrorAndSentOnce(t *testing.T) {
 		res.Body.Close()
 		t.Error("it was taken for an answer")
 	}
-	if calls != 1 || c.Body.held.Load() != 0 {
-		t.Errorf("sent %d times; %d holders", calls, c.Body.held.Load())
+	if calls.Load() != 1 || c.Body.held.Load() != 0 {
+		t.Errorf("sent %d times; %d holders", calls.Load(), c.Body.held.Load())
 	}
 }
+
+func TestARegionIsTakenFromTheEnvironmentOrMissed(t *testing.T) {
+	newTestBedrock(t, nil)
+	var pool Pool
+	asked := errors.New("asked")
+	for region, want := range map[string]string{"us-west-2": "bedrock-runtime.us-west-2.amazonaws.com", "": "region is not set"} {
+		t.Setenv("AWS_REGION", region)
+		var host string
+		be, err := New(config.Backend{Name: "b", Kind: config.KindBedrock}, Environment{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+			host = r.URL.Host
+			return nil, asked
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = be.Send(t.Context(), Call{Endpoint: gateway.Messages, Model: "m", Body: body(t, &pool, `{}`)})
+		if region != "" && (!errors.Is(err, asked) || host != want) || region == "" && !strings.Contains(err.Error(), want) {
+			t.Errorf("region %q: %v, host %q; want %q", region, err, host, want)
+		}
+	}
+}
+
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 func BenchmarkFrames(b *testing.B) {
 	one := chunk(b, delta)

@@ -148,7 +148,7 @@ func feature(beta string) string {
 }
 
 // knownFields are the fields of the features that a request can do without and still mean the same. Those of others,
-// such as mcp_servers or container, stay: a backend that does not know them should say so.
+// such as mcp_servers, container or the schema of an answer, stay: a backend that does not know them should say so.
 func knownFields() map[string][]string {
 	return map[string][]string{
 		"advanced-tool-use":           {"tools.*.defer_loading", "tools.*.input_examples", "tools.*.allowed_callers"},
@@ -160,7 +160,7 @@ func knownFields() map[string][]string {
 		"fine-grained-tool-streaming": {"tools.*.eager_input_streaming"},
 		"prompt-caching-scope":        cacheControl("scope"),
 		"server-side-fallback":        {"fallbacks"},
-		"structured-outputs":          {"output_format", "output_config.format", "tools.*.strict"},
+		"structured-outputs":          {"tools.*.strict"},
 		"task-budgets":                {"output_config.task_budget"},
 		"thinking-binding-controls":   {"thinking.block_binding"},
 		"tool-examples":               {"tools.*.input_examples"},

@@ -51,7 +51,7 @@ func TestABetaAndItsFieldsAreDroppedTogether(t *testing.T) {
 		},
 		"all but one": {
 			cfg:   config.Betas{Drop: []string{"*"}, Keep: []string{"effort-2025-11-24"}},
-			betas: "a,effort-2025-11-24,structured-outputs-2025-11-13", wantBetas: "effort-2025-11-24", gone: `,"format":{}|,"strict":true`,
+			betas: "a,effort-2025-11-24,structured-outputs-2025-11-13", wantBetas: "effort-2025-11-24", gone: `,"strict":true`,
 		},
 		"a field of the operator's": {
 			cfg:   config.Betas{Drop: []string{"mine-2026-01-01"}, Fields: map[string][]string{"mine-2026-01-01": {"mine"}}},
@@ -184,6 +184,19 @@ func TestAFilterIsSharedByManyAndItsMemoryIsBounded(t *testing.T) {
 	if last := call(t, "z", fmt.Sprintf("y-%d", 2*maxRefused-1), `{}`); true {
 		if betas, _ := passed(t, f, last); betas != "" {
 			t.Errorf("the last is forgotten: %q", betas)
+		}
+	}
+}
+
+func TestTheSchemaOfAnAnswerIsNeverLeftOut(t *testing.T) {
+	for _, message := range []string{"output_config.format: Extra inputs are not permitted", "output_config: Extra inputs are not permitted", "output_format: Extra inputs are not permitted"} {
+		f := newFilter(config.Betas{})
+		c := Call{
+			ID: "1", Endpoint: gateway.Messages, Model: "m", Header: http.Header{"Anthropic-Beta": {"structured-outputs-2025-11-13"}},
+			Body: NewBody([]byte(`{"model":"m","output_config":{"effort":"low","format":{"type":"json_schema"}},"output_format":{}}`)),
+		}
+		if f.Learn(c, []byte(`{"error":{"message":"`+message+`"}}`)) {
+			t.Errorf("%q was learnt: the answer would not follow the schema, and nobody would know", message)
 		}
 	}
 }

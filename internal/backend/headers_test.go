@@ -95,21 +95,3 @@ func TestTheCallersOwnLoginGoesToABackendOfModeCaller(t *testing.T) {
 		t.Errorf("%d holders of the body", held)
 	}
 }
-
-func TestWhatDoesNotGoTogetherIsRefusedInASentence(t *testing.T) {
-	for want, cfg := range map[string]config.Backend{
-		"it must be":                 {Kind: "azure", BaseURL: "http://x"},
-		"remove auth":                {Kind: "bedrock", Region: "eu-central-1", Auth: config.Auth{Mode: config.AuthOperator}},
-		"anthropic dialect only":     {Kind: "bedrock", Region: "eu-central-1", Dialects: []string{"anthropic", "openai"}},
-		"set kind: bedrock":          {BaseURL: "http://x", Region: "eu-central-1"},
-		"set kind: vertex":           {Kind: "http", BaseURL: "http://x", Project: "p"},
-		"needs project and location": {Kind: "vertex", Project: "p"},
-		"base_url is not set":        {Kind: "http", Auth: config.Auth{Mode: config.AuthNone}},
-		"no credential":              {Kind: "http", BaseURL: "http://x", Auth: config.Auth{Mode: config.AuthOperator}},
-	} {
-		cfg.Name = "some"
-		if _, err := New(cfg, Environment{}); err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), "backend some: ") {
-			t.Errorf("%+v: %v, want %q", cfg, err, want)
-		}
-	}
-}

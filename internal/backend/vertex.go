@@ -1,8 +1,10 @@
 package backend
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -18,8 +20,8 @@ import (
 type vertex struct {
 	*filter
 	name      string
-	base      *url.URL           // of the project in its location
-	tokens    oauth2.TokenSource // keeps its token until it runs out
+	base      *url.URL                  // of the project in its location
+	tokens    *lazy[oauth2.TokenSource] // that keep a token until it runs out
 	transport http.RoundTripper
 }
 
@@ -31,16 +33,30 @@ func newVertex(cfg config.Backend, env Environment) (*vertex, error) {
 	if cfg.BaseURL == "" {
 		base = &url.URL{Scheme: "https", Host: vertexHost(cfg.Location)}
 	}
-	// This context is kept, for the requests for tokens.
-	ctx := context.WithValue(context.Background(), oauth2.HTTPClient, &http.Client{Transport: env.Transport, Timeout: credentialTimeout})
+	tokens := func(ctx context.Context) (oauth2.TokenSource, error) { return googleTokens(ctx, env.Transport) }
+	return &vertex{
+		newFilter(cfg.Betas), cfg.Name, base.JoinPath("v1/projects", cfg.Project, "locations", cfg.Location),
+		&lazy[oauth2.TokenSource]{find: tokens}, env.Transport,
+	}, nil
+}
+
+// googleTokens finds the default credentials. The context is kept for the requests for tokens.
+func googleTokens(ctx context.Context, transport http.RoundTripper) (oauth2.TokenSource, error) {
+	ctx = context.WithValue(ctx, oauth2.HTTPClient, &http.Client{Transport: transport, Timeout: credentialTimeout})
 	found, err := google.FindDefaultCredentials(ctx, "https://www.googleapis.com/auth/cloud-platform")
 	if err != nil {
 		return nil, err
 	}
-	return &vertex{
-		newFilter(cfg.Betas), cfg.Name, base.JoinPath("v1/projects", cfg.Project, "locations", cfg.Location),
-		found.TokenSource, env.Transport,
-	}, nil
+	return found.TokenSource, nil
+}
+
+// token is the present token.
+func (v *vertex) token(ctx context.Context) (*oauth2.Token, error) {
+	tokens, err := v.tokens.get(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return tokens.Token()
 }
 
 // vertexHost is where a location is served: a region, "global", or the multi-regions "us" and "eu".
@@ -60,7 +76,7 @@ func (v *vertex) Send(ctx context.Context, c Call) (*http.Response, error) {
 	if !ok {
 		return notServed(c, "Vertex AI has no such endpoint."), nil
 	}
-	token, err := v.tokens.Token()
+	token, err := v.token(ctx)
 	if err != nil {
 		c.Body.release()
 		return nil, fmt.Errorf("backend %s: Google's credential: %w", v.name, err)
@@ -73,8 +89,11 @@ func (v *vertex) Send(ctx context.Context, c Call) (*http.Response, error) {
 		return nil, fmt.Errorf("backend %s: %w", v.name, err)
 	}
 	hideAccount(res.Header)
-	if res.StatusCode >= http.StatusBadRequest {
+	switch {
+	case res.StatusCode >= http.StatusBadRequest:
 		tellFailure(res, c.Endpoint.Dialect(), "")
+	case c.Endpoint == gateway.Messages && c.Stream:
+		res.Body = &ownEvent{ReadCloser: res.Body}
 	}
 	return res, nil
 }
@@ -109,4 +128,45 @@ func vertexPath(c Call) (path string, ok bool) {
 		return "endpoints/openapi/chat/completions", true
 	}
 	return "", false
+}
+
+// ownEvent leaves out the event of Google's own that a stream of Claude's may begin with: strict clients of the
+// Anthropic dialect break on it.
+type ownEvent struct {
+	io.ReadCloser
+
+	head []byte // of the stream, until it is known what it begins with; then what is left of it
+	seen bool
+}
+
+// Read implements io.Reader.
+func (o *ownEvent) Read(p []byte) (int, error) {
+	for !o.seen {
+		n, err := o.ReadCloser.Read(p)
+		o.head = append(o.head, p[:n]...)
+		o.look(err != nil)
+		if err != nil && len(o.head) == 0 {
+			return 0, err
+		}
+	}
+	if len(o.head) > 0 {
+		n := copy(p, o.head)
+		o.head = o.head[n:]
+		return n, nil
+	}
+	return o.ReadCloser.Read(p)
+}
+
+// look decides on the head, if there is enough of it or no more to come.
+func (o *ownEvent) look(ended bool) {
+	const own = "event: vertex_event"
+	n := min(len(o.head), len(own))
+	if string(o.head[:n]) != own[:n] {
+		o.seen = true
+		return
+	}
+	if end := bytes.Index(o.head, []byte("\n\n")); end >= 0 {
+		o.head, o.seen = o.head[end+2:], true
+	}
+	o.seen = o.seen || ended
 }

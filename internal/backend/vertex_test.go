@@ -18,6 +18,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/iotest"
 
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
@@ -186,9 +187,24 @@ func TestWithoutATokenNothingIsSentToVertex(t *testing.T) {
 	if held := c.Body.held.Load(); held != 0 {
 		t.Errorf("%d holders of the body", held)
 	}
-	t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", filepath.Join(t.TempDir(), "missing.json"))
-	if _, err := New(config.Backend{Name: "v", Kind: config.KindVertex, Project: "p", Location: "global"}, Environment{}); err == nil {
-		t.Error("a credential file that is missing was accepted")
+}
+
+func TestCredentialsThatComeLaterAreFound(t *testing.T) {
+	be, g := newTestVertex(t, func(http.ResponseWriter, *http.Request) {})
+	present := os.Getenv("GOOGLE_APPLICATION_CREDENTIALS")
+	var pool Pool
+	for _, file := range []string{present + ".missing", present} {
+		t.Setenv("GOOGLE_APPLICATION_CREDENTIALS", file)
+		res, err := be.Send(t.Context(), Call{Endpoint: gateway.Messages, Model: "m", Body: body(t, &pool, `{}`)})
+		if (err == nil) != (file == present) {
+			t.Errorf("with %s: %v", file, err)
+		}
+		if err == nil {
+			res.Body.Close()
+		}
+	}
+	if n := g.tokens.Load(); n != 1 {
+		t.Errorf("%d tokens", n)
 	}
 }
 
@@ -269,5 +285,24 @@ func TestAVertexStreamThatIsCutIsAReadError(t *testing.T) {
 	defer res.Body.Close()
 	if _, err := io.ReadAll(res.Body); err == nil {
 		t.Error("it ended cleanly")
+	}
+}
+
+func TestGooglesOwnEventIsLeftOutHoweverTheStreamIsCut(t *testing.T) {
+	const rest = "event: message_start\ndata: {}\n\nevent: vertex_event\n\n"
+	for whole, want := range map[string]string{
+		"event: vertex_event\ndata: {\"type\":\"vertex_event\"}\n\n" + rest: rest,
+		rest: rest, "": "", "event: ver": "event: ver", "event: vertex_event\ndata: {": "event: vertex_event\ndata: {",
+	} {
+		for at := range len(whole) + 1 {
+			source := io.MultiReader(strings.NewReader(whole[:at]), strings.NewReader(whole[at:]))
+			got, err := io.ReadAll(&ownEvent{ReadCloser: io.NopCloser(source)})
+			if err != nil || string(got) != want {
+				t.Fatalf("%q cut at %d: %q %v", whole, at, got, err)
+			}
+		}
+		if got, err := io.ReadAll(iotest.OneByteReader(&ownEvent{ReadCloser: io.NopCloser(iotest.OneByteReader(strings.NewReader(whole)))})); err != nil || string(got) != want {
+			t.Fatalf("%q byte by byte: %q %v", whole, got, err)
+		}
 	}
 }

@@ -124,8 +124,9 @@ func TestEveryMistakeIsReportedTogether(t *testing.T) {
   - {name: b, kind: vertex, dialects: [anthropic, openai]}
   - {name: c, kind: azure, dialects: [openai]}
   - {name: d, dialects: [openai], base_url: "http://d", auth: {mode: bearer}, max_concurrent: -1}
+  - {name: e, dialects: [openai], base_url: "http://e", auth: {mode: operator}, region: x, project: y}
 `,
-			[]string{"anthropic dialect only", "default chain", "project is not set", "location is not set", "make a backend of each", `kind is "azure"`, "token_file is not set", "max_concurrent must not be negative"},
+			[]string{"anthropic dialect only", "default chain", "project is not set", "location is not set", "make a backend of each", `kind is "azure"`, "token_file is not set", "max_concurrent must not be negative", "is a Claude login", "region is for kind bedrock", "project and location are for kind vertex"},
 		},
 		"prices that cannot be": {good + "prices: [{match: opus, input: -1}, {input: 1}]\n", []string{"a price is negative", "prices[1]: match is not set"}},
 		"no prices":             {good + "prices: []\n", []string{"prices is empty"}},

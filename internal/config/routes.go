@@ -32,31 +32,41 @@ func (c *Config) checkBackends() error {
 // checkKind checks what only some kinds of backend have.
 func (b Backend) checkKind(at string) error {
 	var errs []error
+	complain := func(when bool, format string, args ...any) {
+		if when {
+			errs = append(errs, fmt.Errorf(at+": "+format, args...))
+		}
+	}
+	speaksOpenAI := slices.Contains(b.Dialects, string(gateway.OpenAI))
+	complain(b.Kind != KindBedrock && b.Region != "", "region is for kind bedrock; remove it, or set kind: bedrock")
+	complain(b.Kind != KindVertex && b.Project+b.Location != "", "project and location are for kind vertex; remove them, or set kind: vertex")
 	switch b.Kind {
 	case "", KindHTTP:
-		errs = append(errs, absoluteURL(at+": base_url", b.BaseURL),
-			oneOf(at+": auth.mode", b.Auth.Mode, AuthOperator, AuthBearer, AuthCaller, AuthNone))
-		if b.Auth.Mode == AuthBearer {
-			errs = append(errs, required(at+": auth.token_file", b.Auth.TokenFile))
-		}
-		return errors.Join(errs...)
+		return errors.Join(append(errs, b.checkAuth(at), absoluteURL(at+": base_url", b.BaseURL))...)
 	case KindBedrock:
-		if slices.Contains(b.Dialects, string(gateway.OpenAI)) {
-			errs = append(errs, fmt.Errorf("%s: bedrock is reached in the anthropic dialect only", at))
-		}
+		complain(speaksOpenAI, "bedrock is reached in the anthropic dialect only")
 	case KindVertex:
 		errs = append(errs, required(at+": project", b.Project), required(at+": location", b.Location))
-		if len(b.Dialects) > 1 {
-			errs = append(errs, fmt.Errorf("%s: vertex speaks anthropic for Claude and openai for Gemini; make a backend of each", at))
-		}
+		complain(len(b.Dialects) > 1, "vertex speaks anthropic for Claude and openai for Gemini; make a backend of each")
 	default:
-		return oneOf(at+": kind", b.Kind, KindHTTP, KindBedrock, KindVertex)
+		return errors.Join(append(errs, oneOf(at+": kind", b.Kind, KindHTTP, KindBedrock, KindVertex))...)
 	}
-	if b.Auth != (Auth{}) {
-		errs = append(errs, fmt.Errorf("%s: auth: %s takes its credential from the cloud's default chain", at, b.Kind))
-	}
+	complain(b.Auth != (Auth{}), "%s takes its credential from the cloud's default chain; remove auth", b.Kind)
 	if b.BaseURL != "" {
 		errs = append(errs, absoluteURL(at+": base_url", b.BaseURL))
+	}
+	return errors.Join(errs...)
+}
+
+// checkAuth checks the credential of a backend that is no cloud.
+func (b Backend) checkAuth(at string) error {
+	errs := []error{oneOf(at+": auth.mode", b.Auth.Mode, AuthOperator, AuthBearer, AuthCaller, AuthNone)}
+	speaksAnthropic := slices.Contains(b.Dialects, string(gateway.Anthropic))
+	if (b.Auth.Mode == AuthOperator || b.Auth.Mode == AuthCaller) && !speaksAnthropic {
+		errs = append(errs, fmt.Errorf("%s: auth.mode %s is a Claude login, for backends of the anthropic dialect; use bearer with a token_file", at, b.Auth.Mode))
+	}
+	if b.Auth.Mode == AuthBearer {
+		errs = append(errs, required(at+": auth.token_file", b.Auth.TokenFile))
 	}
 	return errors.Join(errs...)
 }
