@@ -5,72 +5,50 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/openai"
 )
 
-// anthropicModel is a model as the Anthropic API lists it. The adapter does not know when a model was made, for which
-// the API has the beginning of time.
-type anthropicModel struct {
-	Type        string `json:"type"`
-	ID          string `json:"id"`
-	DisplayName string `json:"display_name"`
-	CreatedAt   string `json:"created_at"`
-}
-
-// anthropicPage is the list, always on one page, however short a page was asked for: nobody is told to ask for more.
-type anthropicPage struct {
-	Data    []any  `json:"data"`
-	HasMore bool   `json:"has_more"`
-	FirstID string `json:"first_id,omitempty"`
-	LastID  string `json:"last_id,omitempty"`
-}
-
-type openAIModel struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
-}
-
-type openAIList struct {
-	Object string `json:"object"`
-	Data   []any  `json:"data"`
-}
-
-// list answers GET /v1/models.
+// list answers GET /v1/models, always with one page, however short a page was asked for: nobody is told to ask for more.
 func (a *Adapter) list(w http.ResponseWriter, r *http.Request) {
 	names := a.models().names()
-	data := make([]any, len(names))
-	for i, name := range names {
-		data[i] = model(r, name)
-	}
 	if dialect(r) == gateway.OpenAI {
-		writeJSON(w, http.StatusOK, openAIList{"list", data})
+		list := openai.ModelList{Object: "list", Data: make([]openai.Model, len(names))}
+		for i, name := range names {
+			list.Data[i] = inOpenAIShape(name)
+		}
+		writeJSON(w, http.StatusOK, list)
 		return
 	}
-	page := anthropicPage{Data: data}
-	if n := len(names); n > 0 {
-		page.FirstID, page.LastID = names[0], names[n-1]
+	page := make([]anthropic.Model, len(names))
+	for i, name := range names {
+		page[i] = inAnthropicShape(name)
 	}
-	writeJSON(w, http.StatusOK, page)
+	writeJSON(w, http.StatusOK, anthropic.NewModelPage(page, false))
 }
 
 // one answers GET /v1/models/{id}.
 func (a *Adapter) one(w http.ResponseWriter, r *http.Request) {
 	id, all := r.PathValue("id"), a.models()
-	if _, known := all.resolve(id); !known && !slices.Contains(all.names(), id) {
+	_, known := all.resolve(id)
+	switch {
+	case !known && !slices.Contains(all.names(), id):
 		a.fail(w, r, &gateway.Error{Code: gateway.NotFound, NoRetry: true, Message: "There is no model " + id + " in the adapter's list. GET /v1/models tells which there are."})
-		return
+	case dialect(r) == gateway.OpenAI:
+		writeJSON(w, http.StatusOK, inOpenAIShape(id))
+	default:
+		writeJSON(w, http.StatusOK, inAnthropicShape(id))
 	}
-	writeJSON(w, http.StatusOK, model(r, id))
 }
 
-// model is a model in the shape of the request's dialect.
-func model(r *http.Request, id string) any {
-	if dialect(r) == gateway.OpenAI {
-		return openAIModel{ID: id, Object: "model", OwnedBy: "adapter"}
-	}
-	return anthropicModel{Type: "model", ID: id, DisplayName: id, CreatedAt: "1970-01-01T00:00:00Z"}
+func inOpenAIShape(id string) openai.Model {
+	return openai.Model{ID: id, Object: "model", OwnedBy: "adapter"}
+}
+
+// inAnthropicShape says that a model was made at the beginning of time: the adapter does not know better.
+func inAnthropicShape(id string) anthropic.Model {
+	return anthropic.Model{Type: "model", ID: id, DisplayName: id, CreatedAt: "1970-01-01T00:00:00Z"}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

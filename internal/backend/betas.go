@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
@@ -70,8 +72,18 @@ func (f *filter) leaveOut(c Call, header http.Header) (fields []string) {
 	fields = slices.DeleteFunc(fields, func(path string) bool {
 		return slices.ContainsFunc(keep, func(beta string) bool { return slices.Contains(f.fieldsOf(beta), path) })
 	})
-	return append(fields, learnt.fields...)
+	fields = append(fields, learnt.fields...)
+	if hasSchema(c) {
+		fields = slices.DeleteFunc(fields, func(path string) bool { return path == outputConfig })
+	}
+	return fields
 }
+
+// outputConfig is an object that a backend may refuse as a whole. It goes with what is asked for beside the answer's
+// schema, but never with the schema: without it the request would mean something else.
+const outputConfig = "output_config"
+
+func hasSchema(c Call) bool { return gjson.GetBytes(c.Body.Bytes(), outputConfig+".format").Exists() }
 
 // drops reports whether the configuration has a beta left out.
 func (f *filter) drops(beta string) bool {

@@ -3,6 +3,7 @@ package backend
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -198,5 +199,22 @@ func TestTheSchemaOfAnAnswerIsNeverLeftOut(t *testing.T) {
 		if f.Learn(c, []byte(`{"error":{"message":"`+message+`"}}`)) {
 			t.Errorf("%q was learnt: the answer would not follow the schema, and nobody would know", message)
 		}
+	}
+}
+
+// What was learnt from a request without a schema does not take the schema from another.
+func TestWhatIsLearntElsewhereDoesNotTakeTheSchema(t *testing.T) {
+	f := newFilter(config.Betas{})
+	call := func(body string) Call {
+		return Call{ID: "1", Endpoint: gateway.Messages, Model: "m", Header: http.Header{}, Body: NewBody([]byte(body))}
+	}
+	if !f.Learn(call(`{"output_config":{"effort":"low"}}`), []byte(`{"error":{"message":"output_config: Extra inputs are not permitted"}}`)) {
+		t.Fatal("nothing was learnt")
+	}
+	if got := f.leaveOut(call(`{"output_config":{"effort":"low"}}`), http.Header{}); !slices.Equal(got, []string{"output_config"}) {
+		t.Errorf("without a schema: leaves out %v", got)
+	}
+	if got := f.leaveOut(call(`{"output_config":{"effort":"low","format":{}}}`), http.Header{}); len(got) > 0 {
+		t.Errorf("with a schema: leaves out %v", got)
 	}
 }

@@ -41,9 +41,8 @@ func (f *filter) blame(c Call, message string) (blamed refused) {
 		return blamed
 	}
 	known := f.allFields()
-	if gjson.GetBytes(c.Body.Bytes(), "output_config.format").Exists() {
-		// Without the schema of its answer the request would mean something else.
-		known = slices.DeleteFunc(known, func(path string) bool { return path == "output_config" })
+	if hasSchema(c) {
+		known = slices.DeleteFunc(known, func(path string) bool { return path == outputConfig })
 	}
 	for _, named := range badFields(message) {
 		for _, path := range known {
@@ -127,7 +126,7 @@ func within(path string, named []string) bool {
 
 // allFields are the paths that can be learnt: every beta's, and the objects that hold nothing else.
 func (f *filter) allFields() []string {
-	all := []string{"output_config"}
+	all := []string{outputConfig}
 	for _, fields := range []map[string][]string{f.known, f.own} {
 		for list := range maps.Values(fields) {
 			all = append(all, list...)

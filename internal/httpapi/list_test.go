@@ -7,7 +7,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/openai"
 )
 
 func (w *world) get(path string, into any, header ...string) int {
@@ -27,7 +29,7 @@ func TestModelsAreThoseTheTierIsServedAsThemselves(t *testing.T) {
 		"free": "claude--internal", "pro": "claude-haiku-5-5 claude--internal",
 		"enterprise": "claude-opus-5-5 claude-sonnet-5-5 claude-haiku-5-5 claude--internal",
 	} {
-		var page anthropicPage
+		var page anthropic.ModelPage
 		if status := w.get("/v1/models?limit=1000", &page, "Authorization", "Bearer tok-"+tier); status != http.StatusOK || page.HasMore {
 			t.Errorf("%s: %d, has_more %v", tier, status, page.HasMore)
 		}
@@ -46,7 +48,7 @@ func TestPagesEndInBothDirections(t *testing.T) {
 	for _, direction := range []string{"after_id", "before_id"} {
 		seen, cursor := 0, ""
 		for range 10 {
-			var page anthropicPage
+			var page anthropic.ModelPage
 			path := "/v1/models?limit=1"
 			if cursor != "" {
 				path += "&" + direction + "=" + cursor
@@ -74,7 +76,7 @@ func TestModelsInTheOpenAIShape(t *testing.T) {
 	w := newWorld(t, nil)
 	var list struct {
 		Object string
-		Data   []openAIModel
+		Data   []openai.Model
 	}
 	w.get("/v1/models", &list, "Anthropic-Version", "")
 	if list.Object != "list" || len(list.Data) != 4 || list.Data[0].Object != "model" || list.Data[0].Created == 0 {

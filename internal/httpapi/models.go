@@ -10,8 +10,10 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/openai"
 )
 
 // The number of models on a page of the Anthropic list.
@@ -117,54 +119,30 @@ func paginate(all []config.Model, limit, after, before string) (page []config.Mo
 	return all, false, nil
 }
 
-type anthropicModel struct {
-	Type        string `json:"type"`
-	ID          string `json:"id"`
-	DisplayName string `json:"display_name"`
-	CreatedAt   string `json:"created_at"`
-}
-
-type anthropicPage struct {
-	Data    []anthropicModel `json:"data"`
-	HasMore bool             `json:"has_more"`
-	FirstID *string          `json:"first_id"`
-	LastID  *string          `json:"last_id"`
-}
-
 func anthropicModels(c *gin.Context, models []config.Model, more bool) {
-	page := anthropicPage{Data: make([]anthropicModel, 0, len(models)), HasMore: more}
+	page := make([]anthropic.Model, 0, len(models))
 	for _, m := range models {
-		page.Data = append(page.Data, inAnthropicShape(m))
+		page = append(page, inAnthropicShape(m))
 	}
-	if n := len(page.Data); n > 0 {
-		page.FirstID, page.LastID = &page.Data[0].ID, &page.Data[n-1].ID
-	}
-	c.JSON(http.StatusOK, page)
+	c.JSON(http.StatusOK, anthropic.NewModelPage(page, more))
 }
 
-func inAnthropicShape(m config.Model) anthropicModel {
-	return anthropicModel{"model", m.ID, m.DisplayName, m.CreatedAt}
-}
-
-type openAIModel struct {
-	ID      string `json:"id"`
-	Object  string `json:"object"`
-	Created int64  `json:"created"`
-	OwnedBy string `json:"owned_by"`
+func inAnthropicShape(m config.Model) anthropic.Model {
+	return anthropic.Model{Type: "model", ID: m.ID, DisplayName: m.DisplayName, CreatedAt: m.CreatedAt}
 }
 
 func openAIModels(c *gin.Context, models []config.Model) {
-	data := make([]openAIModel, 0, len(models))
+	list := openai.ModelList{Object: "list", Data: make([]openai.Model, 0, len(models))}
 	for _, m := range models {
-		data = append(data, inOpenAIShape(m))
+		list.Data = append(list.Data, inOpenAIShape(m))
 	}
-	c.JSON(http.StatusOK, gin.H{"object": "list", "data": data})
+	c.JSON(http.StatusOK, list)
 }
 
-func inOpenAIShape(m config.Model) openAIModel {
+func inOpenAIShape(m config.Model) openai.Model {
 	created, err := time.Parse(time.RFC3339, m.CreatedAt)
 	if err != nil { // the configuration was checked
 		created = time.Unix(0, 0)
 	}
-	return openAIModel{m.ID, "model", created.Unix(), m.OwnedBy}
+	return openai.Model{ID: m.ID, Object: "model", Created: created.Unix(), OwnedBy: m.OwnedBy}
 }
