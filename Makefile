@@ -50,6 +50,10 @@ test-unit: ## Unit tests of both modules
 test-integration: build ## Tests against real processes: Temporal, Postgres, Redis, the gateway
 	$(GO) test -p 1 -count=1 -timeout 20m ./tests/integration/... ./tests/conformance/...
 
+.PHONY: conformance
+conformance: build ## Every backend, for clients of both dialects: what was sent, what came back
+	$(GO) test -count=1 -v -timeout 20m ./tests/conformance/...
+
 .PHONY: test-race
 test-race: ## Unit tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race $(RACE)

@@ -52,7 +52,7 @@ func (v *Verifier) Authenticate(ctx context.Context, tokens ...string) (gateway.
 		}
 	}
 	if first == nil {
-		first = refuse(`No access token was sent. Set ANTHROPIC_AUTH_TOKEN to your subscription token, or send it as "Authorization: Bearer".`, nil)
+		first = refuse(`No access token was sent. Set ANTHROPIC_AUTH_TOKEN (Anthropic clients) or OPENAI_API_KEY (OpenAI clients) to your subscription token, or send it as "Authorization: Bearer".`, nil)
 	}
 	return gateway.Principal{}, first
 }
@@ -75,7 +75,7 @@ func (v *Verifier) authenticate(ctx context.Context, token string) (gateway.Prin
 	}
 	var claims rawClaims
 	if err := verified.Claims(&claims); err != nil {
-		return gateway.Principal{}, refuse("Your access token's claims cannot be read. Get a new token and set it as ANTHROPIC_AUTH_TOKEN.", err)
+		return gateway.Principal{}, refuse("Your access token's claims cannot be read. Get a new token and set it as ANTHROPIC_AUTH_TOKEN, or as OPENAI_API_KEY in an OpenAI client.", err)
 	}
 	p, err := v.principal(verified.Subject, claims)
 	if err != nil {
@@ -107,7 +107,7 @@ func (v *Verifier) principal(subject string, claims []byte) (gateway.Principal, 
 // only; the other reasons are told apart by their text, and by what happened to the fetch of the keys.
 func (v *Verifier) explain(err, fetch error) error {
 	if expired, ok := errors.AsType[*oidc.TokenExpiredError](err); ok {
-		return refuse(fmt.Sprintf("Your access token expired at %s. Get a new one and set it as ANTHROPIC_AUTH_TOKEN.",
+		return refuse(fmt.Sprintf("Your access token expired at %s. Get a new one and set it as ANTHROPIC_AUTH_TOKEN, or as OPENAI_API_KEY in an OpenAI client.",
 			expired.Expiry.UTC().Format(time.RFC3339)), err)
 	}
 	if isOutage(fetch) {
@@ -122,7 +122,7 @@ func (v *Verifier) explain(err, fetch error) error {
 			return refuse(message, err)
 		}
 	}
-	return refuse("Your access token is not valid: it is malformed, or not signed by this gateway's identity provider. Get a new one and set it as ANTHROPIC_AUTH_TOKEN.", err)
+	return refuse("Your access token is not valid: it is malformed, or not signed by this gateway's identity provider. Get a new one and set it as ANTHROPIC_AUTH_TOKEN, or as OPENAI_API_KEY in an OpenAI client.", err)
 }
 
 func refuse(message string, cause error) error {
