@@ -25,6 +25,7 @@ const (
 // the fields of the body that belong to them, together. What it refuses is configured, or learnt from its answers;
 // what is learnt holds for one model, since the models of a cloud differ. It is safe for concurrent use.
 type filter struct {
+	add        []string // to every call
 	drop, keep []string
 	known      map[string][]string                // feature → paths of its fields
 	own        map[string][]string                // beta → further paths, as configured
@@ -41,7 +42,7 @@ type refused struct {
 }
 
 func newFilter(cfg config.Betas) *filter {
-	return &filter{drop: cfg.Drop, keep: cfg.Keep, known: knownFields(), own: cfg.Fields, told: map[string]bool{}}
+	return &filter{add: cfg.Add, drop: cfg.Drop, keep: cfg.Keep, known: knownFields(), own: cfg.Fields, told: map[string]bool{}}
 }
 
 // leaveOut takes the betas that the backend refuses out of header and returns the paths of the fields to go with them.
@@ -84,6 +85,20 @@ func (f *filter) leaveOut(c Call, header http.Header) (fields []string) {
 const outputConfig = "output_config"
 
 func hasSchema(c Call) bool { return gjson.GetBytes(c.Body.Bytes(), outputConfig+".format").Exists() }
+
+// putIn adds the betas that every call of the dialect is given.
+func (f *filter) putIn(c Call, header http.Header) {
+	if len(f.add) == 0 || c.Endpoint.Dialect() != gateway.Anthropic {
+		return
+	}
+	sent := betas(header)
+	for _, beta := range f.add {
+		if !slices.Contains(sent, beta) {
+			sent = append(sent, beta)
+		}
+	}
+	header.Set("Anthropic-Beta", strings.Join(sent, ","))
+}
 
 // drops reports whether the configuration has a beta left out.
 func (f *filter) drops(beta string) bool {

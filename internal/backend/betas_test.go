@@ -218,3 +218,21 @@ func TestWhatIsLearntElsewhereDoesNotTakeTheSchema(t *testing.T) {
 		t.Errorf("with a schema: leaves out %v", got)
 	}
 }
+
+func TestBetasThatACredentialWantsAreAdded(t *testing.T) {
+	f := newFilter(config.Betas{Add: []string{"oauth-1", "a"}})
+	for sent, want := range map[string]string{"": "oauth-1,a", "a, b": "a,b,oauth-1"} {
+		header := http.Header{}
+		if sent != "" {
+			header.Set("Anthropic-Beta", sent)
+		}
+		f.putIn(Call{Endpoint: gateway.Messages}, header)
+		if got := header.Get("Anthropic-Beta"); got != want {
+			t.Errorf("%q becomes %q, want %q", sent, got, want)
+		}
+	}
+	header := http.Header{}
+	if f.putIn(Call{Endpoint: gateway.Chat}, header); len(header) > 0 {
+		t.Errorf("in the other dialect: %v", header)
+	}
+}

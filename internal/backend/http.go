@@ -42,6 +42,7 @@ func (s *service) Send(ctx context.Context, c Call) (*http.Response, error) {
 		return nil, fmt.Errorf("backend %s: %w", s.name, err)
 	}
 	body := c.Body.edit(s.leaveOut(c, header), "")
+	s.putIn(c, header)
 	target := *s.base
 	target.Path += path(c.Endpoint)
 	target.RawQuery = c.Query

@@ -148,6 +148,7 @@ type Backend struct {
 // Betas are what a backend is not sent of the Anthropic API's beta features: some refuse requests that name one they
 // do not know. What a backend refuses by name is left out as well, from then on.
 type Betas struct {
+	Add    []string            `koanf:"add"`    // that every request is given, as some credentials want
 	Drop   []string            `koanf:"drop"`   // values of the anthropic-beta header; "*" for all
 	Keep   []string            `koanf:"keep"`   // that are sent although "*" is dropped
 	Fields map[string][]string `koanf:"fields"` // beta → fields of the body that go with it, beside those the gateway knows

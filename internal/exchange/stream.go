@@ -141,9 +141,13 @@ func (r *relay) end(ctx, upstream context.Context, res *http.Response, left, err
 	default:
 		failure := x.broken(upstream, err)
 		out.Status, out.Error = gateway.Failed, failure.Message
+		if _, told := errors.AsType[*gateway.Error](err); told {
+			// The backend's words may quote the prompt: they are in the body on record, and nowhere else.
+			err, out.Error = nil, "The backend ended its answer with an error, or with what cannot be translated."
+		}
 		last = r.breakOff(failure)
 		x.s.Health.Failed(x.call.target)
-		x.s.Log.Warn("a stream broke off", "request", x.intent.ID, "backend", x.call.target.Backend, "error", err)
+		x.s.Log.Warn("a stream broke off", "request", x.intent.ID, "backend", x.call.target.Backend, "reason", out.Error, "error", err)
 	}
 	x.account(out, x.usage(said, said.Streamed, r.tap.Finished()))
 	if failure := x.finish(ctx, out); failure != nil {

@@ -48,7 +48,7 @@ func (x *exchange) answered(ctx context.Context, res *http.Response, body []byte
 		var err error
 		if told, err = x.tell(body); err != nil {
 			x.s.Health.Failed(x.call.target)
-			return &failure{kind: "error", again: true, status: res.StatusCode, reason: "The backend's answer is none: " + err.Error(), err: &gateway.Error{
+			return &failure{kind: "error", again: true, status: res.StatusCode, reason: "The backend's answer cannot be translated.", err: &gateway.Error{
 				Code: gateway.BackendFailed, Cause: err,
 				Message: fmt.Sprintf("The backend %q gave an answer that cannot be understood. Nothing was charged. Try again; if it stays, tell the gateway's operator.", x.call.target.Backend),
 			}}, nil
