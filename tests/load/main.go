@@ -14,6 +14,10 @@ import (
 	"github.com/openova-io/llm-gateway/tests/stacktest"
 )
 
+// several is a tier whose sessions go to three backends, of which one always fails and one speaks another dialect.
+const several = `frontend:tiers.several={routes: [{match: "*", attempts: 4, targets: [` +
+	`{backend: anthropic, weight: 40}, {backend: standby, weight: 40}, {backend: openai, weight: 20}]}]}`
+
 type options struct {
 	requests    int
 	concurrency int
@@ -38,7 +42,7 @@ func main() {
 
 func run(ctx context.Context, o options) (err error) {
 	fmt.Println("starting a stack …")
-	stack, err := stacktest.Start(ctx)
+	stack, err := stacktest.Start(ctx, "--set", several)
 	if err != nil {
 		return err
 	}
@@ -48,10 +52,17 @@ func run(ctx context.Context, o options) (err error) {
 		}
 	}()
 
+	several, err := stack.NewUser(ctx, "several")
+	if err != nil {
+		return err
+	}
+	if err := stack.MountFaults(ctx, "standby", map[string]any{"status": 503}); err != nil {
+		return err
+	}
 	fmt.Printf("%d requests, %d at once, %d × kill -9 of the frontend and of the worker\n", o.requests, o.concurrency, o.kills)
 	begin := time.Now()
 	done := make(chan error, 1)
-	traffic := &traffic{stack: stack, options: o}
+	traffic := &traffic{stack: stack, options: o, several: several}
 	go func() { done <- assassin(ctx, stack, o, traffic.sent.Load) }()
 	traffic.run(ctx)
 	if err := <-done; err != nil {

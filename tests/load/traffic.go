@@ -23,6 +23,7 @@ import (
 type traffic struct {
 	stack   *stacktest.Stack
 	options options
+	several string // token of a user whose requests have several targets
 	sent    atomic.Int64
 
 	mu   sync.Mutex
@@ -47,7 +48,7 @@ func (t *traffic) run(ctx context.Context) {
 				t.mu.Lock()
 				t.ends[end]++
 				t.mu.Unlock()
-				time.Sleep(time.Duration(100+rand.IntN(300)) * time.Millisecond) // so that the load outlasts the kills
+				time.Sleep(time.Duration(200+rand.IntN(400)) * time.Millisecond) // so that the load outlasts the kills
 			}
 		})
 	}
@@ -67,7 +68,7 @@ func (t *traffic) summary() string {
 func (t *traffic) one(ctx context.Context, client *http.Client) string {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	path, stream := "/v1/messages", rand.IntN(100) < 70
+	path, stream := pick("/v1/messages", "/v1/messages", "/v1/chat/completions"), rand.IntN(100) < 70
 	if rand.IntN(100) < 5 {
 		path, stream = "/v1/messages/count_tokens", false
 	}
@@ -78,8 +79,8 @@ func (t *traffic) one(ctx context.Context, client *http.Client) string {
 	if err != nil {
 		return "mistake: " + err.Error()
 	}
-	tier := pick("pro", "enterprise", "enterprise", "auditor", "free")
-	req.Header.Set("Authorization", "Bearer "+t.stack.Tokens[tier])
+	tokens := t.stack.Tokens
+	req.Header.Set("Authorization", "Bearer "+pick(tokens["pro"], tokens["enterprise"], tokens["auditor"], tokens["free"], t.several, t.several))
 	req.Header.Set("Anthropic-Version", "2023-06-01")
 	req.Header.Set("X-Claude-Code-Session-Id", fmt.Sprintf("session-%d", rand.IntN(50)))
 	fault := pick("", "", "", "", "", "", "delay=50ms", "gap=10ms,tokens=30", "gap=5ms,tokens=20", "cut=500,tokens=20", "error=5", "status=529", "status=400")
@@ -105,9 +106,9 @@ func (t *traffic) one(ctx context.Context, client *http.Client) string {
 		return fmt.Sprintf("status %d", res.StatusCode)
 	case !stream:
 		return "answered"
-	case strings.Contains(string(text), "event: error"):
+	case strings.Contains(string(text), "event: error"), strings.Contains(string(text), `data: {"error"`):
 		return "error event"
-	case strings.Contains(string(text), "event: message_stop"):
+	case strings.Contains(string(text), "event: message_stop"), strings.HasSuffix(string(text), "data: [DONE]\n\n"):
 		return "streamed"
 	}
 	return "mistake: a stream ended without an end"
