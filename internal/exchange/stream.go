@@ -139,6 +139,9 @@ func (r *relay) end(ctx, upstream context.Context, res *http.Response, left, err
 		out.Status = gateway.Completed
 		x.s.Health.Succeeded(x.call.target) // not before: a backend may begin every answer and end none
 	default:
+		if err == nil {
+			err = io.ErrUnexpectedEOF // it ended, but not with its final event
+		}
 		failure := x.broken(upstream, err)
 		out.Status, out.Error = gateway.Failed, failure.Message
 		if _, told := errors.AsType[*gateway.Error](err); told {

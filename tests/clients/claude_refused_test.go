@@ -55,7 +55,7 @@ func TestClaudeCodeSaysAtOnceThatTheQuotaIsSpent(t *testing.T) {
 func TestClaudeCodeRecoversFromAnOverloadedModel(t *testing.T) {
 	counted(t)
 	user, tap := stack.User(t, "pro"), stack.Tap(t)
-	stack.Fault(t, map[string]any{"status": 529, "status_first": 1})
+	stack.Fault(t, "anthropic", map[string]any{"status": 529, "status_first": 1})
 
 	newClaude(t, as(tap.URL, user.Token)...).run(t, "-p", "hello").answered(t, "This is claude-haiku-5-5. You said: hello")
 
@@ -77,7 +77,7 @@ func TestClaudeCodeAsksAgainWhenAStreamBreaks(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			counted(t)
 			user, tap := stack.User(t, "pro"), stack.Tap(t)
-			stack.FaultOnce(t, fault)
+			stack.FaultOnce(t, "anthropic", fault)
 
 			newClaude(t, as(tap.URL, user.Token)...).run(t, "-p", "hello").answered(t, "This is claude-haiku-5-5. You said: hello")
 

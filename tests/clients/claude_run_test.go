@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -87,6 +88,20 @@ func (s shown) answered(t *testing.T, want string) {
 	if s.code != 0 || s.out != want {
 		t.Errorf("Claude Code ended with %d and showed:\n%s\nwant:\n%s", s.code, s.all(), want)
 	}
+}
+
+// discovered are the models that the client keeps as those of the gateway.
+func (c *claude) discovered(t *testing.T) []string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(c.home, ".claude/cache/gateway-models.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var ids []string
+	for _, id := range regexp.MustCompile(`"id":\s*"([^"]+)"`).FindAllStringSubmatch(string(text), -1) {
+		ids = append(ids, id[1])
+	}
+	return ids
 }
 
 // claudeBinary is the client for this machine. The package's launcher would need a newer Node than the client does.

@@ -1,4 +1,4 @@
-// Package clients_test runs the real clients, Claude Code and the Anthropic SDKs, through the gateway of a running
+// Package clients_test runs the real clients, Claude Code and the SDKs of both vendors, through the gateway of a running
 // stack, and compares what they show their user with what the models were asked and what the ledger holds.
 package clients_test
 
@@ -27,7 +27,7 @@ func TestMain(m *testing.M) {
 		}
 	}
 	var err error
-	if stack, err = witness.Start(context.Background()); err != nil {
+	if stack, err = witness.Start(context.Background(), tiers()...); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -37,6 +37,25 @@ func TestMain(m *testing.M) {
 	}
 	fmt.Printf("%d passed, %d failed\n", passed.Load(), failed.Load())
 	os.Exit(code)
+}
+
+// over begins the names of the tiers whose models are all those of one backend, as in "overopenai".
+const over = "over"
+
+// tiers are arguments of the stack for tiers that lead to one backend each, and for a backend that its callers have
+// logins of their own for.
+func tiers() []string {
+	var args []string
+	for _, backend := range []string{"anthropic", "openai", "standby"} {
+		var routes []string
+		for _, model := range []string{"claude", "internal", "text-embedding-3-small"} {
+			routes = append(routes, fmt.Sprintf("{match: %s, backend: %s}", model, backend))
+		}
+		args = append(args, "--set", fmt.Sprintf("frontend:tiers.%s%s={routes: [%s]}", over, backend, strings.Join(routes, ", ")))
+	}
+	return append(args,
+		"--set", "frontend:backends.2.reasoning=true", // of openai
+		"--set", "frontend:backends.3.auth={mode: caller}") // of standby
 }
 
 // counted puts a case into the closing count.

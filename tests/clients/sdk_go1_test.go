@@ -15,36 +15,8 @@ type goV1 struct{}
 
 func (goV1) call(t *testing.T, ctx context.Context, o order) reply {
 	t.Helper()
-	client := anthropic.NewClient(option.WithBaseURL(o.BaseURL), option.WithAPIKey(o.Token))
-	messages := []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(o.text()))}
-	params := anthropic.MessageNewParams{Model: o.Model, MaxTokens: 1024, Messages: messages}
-	var (
-		r   reply
-		res *http.Response
-		err error
-	)
-	switch o.Call {
-	case "create":
-		var message *anthropic.Message
-		if message, err = client.Messages.New(ctx, params, option.WithResponseInto(&res)); err == nil {
-			r = saidV1(message)
-		}
-	case "stream":
-		r, err = streamV1(ctx, client, params, &res)
-	case "count_tokens":
-		var count *anthropic.MessageTokensCount
-		count, err = client.Messages.CountTokens(ctx,
-			anthropic.MessageCountTokensParams{Model: o.Model, Messages: messages}, option.WithResponseInto(&res))
-		if err == nil {
-			r.InputTokens = count.InputTokens
-		}
-	case "models":
-		pages := client.Models.ListAutoPaging(ctx, anthropic.ModelListParams{Limit: anthropic.Int(int64(o.Page))})
-		for pages.Next() && len(r.Models) < 100 {
-			r.Models = append(r.Models, pages.Current().ID)
-		}
-		err = pages.Err()
-	}
+	p := programV1{client: anthropic.NewClient(option.WithBaseURL(o.BaseURL), option.WithAPIKey(o.Token)), order: o}
+	r, err := p.run(ctx)
 	var refused *anthropic.Error
 	switch {
 	case errors.As(err, &refused):
@@ -53,27 +25,139 @@ func (goV1) call(t *testing.T, ctx context.Context, o order) reply {
 		}
 	case err != nil:
 		r.Error = &apiError{Message: err.Error()}
-	case res != nil:
-		r.RequestID = res.Header.Get("Request-Id")
+	default:
+		r.RequestID = shownID(p.answer, "Request-Id")
 	}
 	return r
 }
 
-func streamV1(ctx context.Context, client anthropic.Client, params anthropic.MessageNewParams, res **http.Response) (reply, error) {
-	stream := client.Messages.NewStreaming(ctx, params, option.WithResponseInto(res))
+// programV1 is a program that makes one call.
+type programV1 struct {
+	client anthropic.Client
+	order  order
+	answer *http.Response // the last one
+}
+
+func (p *programV1) run(ctx context.Context) (reply, error) {
+	params := anthropic.MessageNewParams{
+		Model: p.order.Model, MaxTokens: 4096,
+		Messages: []anthropic.MessageParam{anthropic.NewUserMessage(anthropic.NewTextBlock(p.order.text()))},
+	}
+	switch p.order.Call {
+	case "create", "stream":
+		return p.message(ctx, params)
+	case "think":
+		params.Thinking = anthropic.ThinkingConfigParamOfEnabled(1024)
+		return p.message(ctx, params)
+	case "tools":
+		return p.tools(ctx, params)
+	case "parse":
+		return p.parse(ctx)
+	case "count_tokens":
+		count, err := p.client.Messages.CountTokens(ctx,
+			anthropic.MessageCountTokensParams{Model: params.Model, Messages: params.Messages}, option.WithResponseInto(&p.answer))
+		if err != nil {
+			return reply{}, err
+		}
+		return reply{InputTokens: count.InputTokens}, nil
+	case "models":
+		var r reply
+		pages := p.client.Models.ListAutoPaging(ctx, anthropic.ModelListParams{Limit: anthropic.Int(int64(p.order.Page))})
+		for pages.Next() && len(r.Models) < 100 {
+			r.Models = append(r.Models, pages.Current().ID)
+		}
+		return r, pages.Err()
+	case "model":
+		model, err := p.client.Models.Get(ctx, p.order.Model, anthropic.ModelGetParams{}, option.WithResponseInto(&p.answer))
+		if err != nil {
+			return reply{}, err
+		}
+		return reply{Models: []string{model.ID}}, nil
+	}
+	return reply{}, errors.New("there is no call " + p.order.Call)
+}
+
+// message asks for a message, streamed or whole.
+func (p *programV1) message(ctx context.Context, params anthropic.MessageNewParams) (reply, error) {
+	message, events, err := p.ask(ctx, params)
+	if err != nil {
+		return reply{}, err
+	}
+	r := saidV1(message)
+	r.Events = events
+	return r, nil
+}
+
+// ask makes one request; events are those of a stream.
+func (p *programV1) ask(ctx context.Context, params anthropic.MessageNewParams) (message *anthropic.Message, events []string, err error) {
+	if !p.order.Stream {
+		message, err = p.client.Messages.New(ctx, params, option.WithResponseInto(&p.answer))
+		return message, nil, err
+	}
+	stream := p.client.Messages.NewStreaming(ctx, params, option.WithResponseInto(&p.answer))
 	defer stream.Close()
-	var message anthropic.Message
-	var events []string
+	message = &anthropic.Message{}
 	for stream.Next() {
 		event := stream.Current()
 		if err := message.Accumulate(event); err != nil {
-			return reply{}, err
+			return nil, nil, err
 		}
 		events = append(events, event.Type)
 	}
-	r := saidV1(&message)
-	r.Events = events
-	return r, stream.Err()
+	return message, events, stream.Err()
+}
+
+// tools asks, runs the tools that the model calls and tells their results until it calls none.
+func (p *programV1) tools(ctx context.Context, params anthropic.MessageNewParams) (reply, error) {
+	var done reply
+	for _, tool := range goTools() {
+		properties, required := cityOnly()
+		params.Tools = append(params.Tools, anthropic.ToolUnionParam{OfTool: &anthropic.ToolParam{
+			Name: tool.name, Description: anthropic.String(tool.description),
+			InputSchema: anthropic.ToolInputSchemaParam{Properties: properties, Required: required},
+		}})
+	}
+	for {
+		message, _, err := p.ask(ctx, params)
+		if err != nil {
+			return reply{}, err
+		}
+		var results []anthropic.ContentBlockParamUnion
+		for _, block := range message.Content {
+			call, ok := block.AsAny().(anthropic.ToolUseBlock)
+			if !ok {
+				continue
+			}
+			result, err := done.run(call.Name, string(call.Input))
+			if err != nil {
+				return reply{}, err
+			}
+			results = append(results, anthropic.NewToolResultBlock(call.ID, result, false))
+		}
+		if len(results) == 0 {
+			r := saidV1(message)
+			r.Ran = done.Ran
+			return r, nil
+		}
+		params.Messages = append(params.Messages, message.ToParam(), anthropic.NewUserMessage(results...))
+	}
+}
+
+// parse asks for data of a type, which the SDK makes the schema of and reads the answer into.
+func (p *programV1) parse(ctx context.Context) (reply, error) {
+	var wanted book
+	message, err := p.client.Beta.Messages.New(ctx, anthropic.BetaMessageNewParams{
+		Model: p.order.Model, MaxTokens: 4096,
+		Messages:     []anthropic.BetaMessageParam{anthropic.NewBetaUserMessage(anthropic.NewBetaTextBlock(p.order.text()))},
+		OutputConfig: anthropic.BetaOutputConfigParam{Format: anthropic.BetaJSONOutputFormatParam{Schema: &wanted}},
+	}, option.WithResponseInto(&p.answer))
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{
+		Book: &wanted, Model: message.Model, StopReason: string(message.StopReason),
+		InputTokens: message.Usage.InputTokens, OutputTokens: message.Usage.OutputTokens,
+	}, nil
 }
 
 func saidV1(message *anthropic.Message) reply {
@@ -83,6 +167,7 @@ func saidV1(message *anthropic.Message) reply {
 	}
 	for _, block := range message.Content {
 		r.Text += block.Text
+		r.Thinking += block.Thinking
 	}
 	return r
 }

@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// npm is an SDK of npm, run by sdk.mjs in a process of its own.
-type npm struct{ name string }
+// npm is an SDK of npm, run by a program in a process of its own.
+type npm struct{ program, name string }
 
 func (n npm) call(t *testing.T, ctx context.Context, o order) reply {
 	t.Helper()
@@ -22,7 +22,7 @@ func (n npm) call(t *testing.T, ctx context.Context, o order) reply {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(ctx, "node", "sdk.mjs", string(encoded))
+	cmd := exec.CommandContext(ctx, "node", n.program, string(encoded))
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir()}
 	out, err := cmd.Output()
 	if err != nil {

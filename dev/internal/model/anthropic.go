@@ -22,7 +22,8 @@ func (m *Model) claude(x *exchange, model string, stream bool) error {
 	if err := x.needs("messages", "max_tokens"); err != nil {
 		return err
 	}
-	if message := checkMessages(x.fields["messages"]); message != "" {
+	// What came before in a thread is with the service, so its calls are not in the request.
+	if message := checkMessages(x.fields["messages"]); message != "" && x.fields["thread"].Get("type").Str != "continue" {
 		return x.refuse(http.StatusBadRequest, message)
 	}
 	kind := x.fields["thinking"].Get("type").Str

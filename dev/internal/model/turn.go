@@ -59,19 +59,36 @@ func lastInput(input gjson.Result) turn {
 	return found
 }
 
-// reminderStart opens the notes that Claude Code adds to what the user typed.
-const reminderStart = "<system-reminder>"
+// reminderStart and reminderEnd enclose the notes that Claude Code adds to what
+// the user typed.
+const (
+	reminderStart = "<system-reminder>"
+	reminderEnd   = "</system-reminder>"
+)
+
+// typed is a text without such notes: whoever joins the blocks of a message has
+// them in one text.
+func typed(text string) string {
+	for {
+		before, rest, found := strings.Cut(text, reminderStart)
+		if !found {
+			return strings.TrimSpace(text)
+		}
+		_, after, _ := strings.Cut(rest, reminderEnd)
+		text = before + after
+	}
+}
 
 // readUser reads the content of a user message: a string or a list of blocks.
 func readUser(content gjson.Result) turn {
 	if content.Type == gjson.String {
-		return turn{text: content.Str}
+		return turn{text: typed(content.Str)}
 	}
 	var t turn
 	content.ForEach(func(_, block gjson.Result) bool {
 		switch block.Get("type").Str {
 		case "text", "input_text":
-			if text := block.Get("text").Str; !strings.HasPrefix(text, reminderStart) {
+			if text := typed(block.Get("text").Str); text != "" {
 				t.text = text
 			}
 		case "tool_result":

@@ -1,7 +1,10 @@
 package witness
 
 import (
+	"bytes"
 	"context"
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -21,6 +24,8 @@ type Entry struct {
 	Status         string
 	HTTPStatus     int `db:"http_status"`
 	Stream         bool
+	InputTokens    int64
+	OutputTokens   int64
 	Charge         int `db:"charge_requests"`
 }
 
@@ -66,7 +71,7 @@ func (s *Stack) read(t *testing.T, subject string) (entries []Entry, open int) {
 	}
 	rows, err := s.db.Query(ctx, `
 		SELECT id::text, user_name, tier, endpoint, session, model_requested, model_routed, backend, status, http_status,
-		       stream, charge_requests
+		       stream, input_tokens, output_tokens, charge_requests
 		FROM ledger WHERE subject = $1 ORDER BY id`, subject)
 	if err != nil {
 		t.Fatal(err)
@@ -93,4 +98,25 @@ func (s *Stack) Settled(t *testing.T, id string) {
 			t.Fatalf("after %s request %s is not in the ledger", settleTimeout, id)
 		}
 	}
+}
+
+// Mentions reports whether anything that the ledger or the processes' logs keep has a text in it.
+func (s *Stack) Mentions(t *testing.T, text string) bool {
+	t.Helper()
+	var found bool
+	if err := s.db.QueryRow(t.Context(), `SELECT EXISTS (SELECT FROM ledger WHERE strpos(ledger::text, $1) > 0)`, text).Scan(&found); err != nil {
+		t.Fatal(err)
+	}
+	logs, err := filepath.Glob(filepath.Join(s.Dir, "log", "*.log"))
+	if err != nil || len(logs) == 0 {
+		t.Fatalf("no logs in %s: %v", s.Dir, err)
+	}
+	for _, log := range logs {
+		said, err := os.ReadFile(log)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found = found || bytes.Contains(said, []byte(text))
+	}
+	return found
 }

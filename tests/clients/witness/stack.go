@@ -26,8 +26,9 @@ type Stack struct {
 	db  *pgxpool.Pool
 }
 
-// Start starts a stack of its own, or joins the one that [Running] names.
-func Start(ctx context.Context) (*Stack, error) {
+// Start starts a stack of its own with more arguments, or joins the one that [Running] names, which is then to have
+// been started with them.
+func Start(ctx context.Context, args ...string) (*Stack, error) {
 	s := &Stack{}
 	if path := os.Getenv(Running); path != "" {
 		text, err := os.ReadFile(path)
@@ -38,7 +39,7 @@ func Start(ctx context.Context) (*Stack, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	} else {
-		own, err := stacktest.Start(ctx)
+		own, err := stacktest.Start(ctx, args...)
 		if err != nil {
 			return nil, err
 		}
