@@ -89,8 +89,8 @@ func (x *exchange) attempt(ctx context.Context) (*failure, error) {
 	defer c.backend.Gate.Leave()
 	upstream, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	hurry := x.hurry(func() { cancel(errSlow) })
-	defer hurry.Stop()
+	begun := x.hurry(func() { cancel(errSlow) })
+	defer begun()
 	res, err := c.backend.Send(upstream, x.outgoing())
 	if err != nil {
 		return x.unanswered(ctx, upstream, err), nil
@@ -100,18 +100,19 @@ func (x *exchange) attempt(ctx context.Context) (*failure, error) {
 	watch := newWatch(x.client, x.words.ping, x.s.Options, func() { cancel(errIdle) })
 	defer watch.stop()
 	if res.StatusCode == http.StatusOK && strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
-		return x.stream(ctx, upstream, res, watch, hurry)
+		return x.stream(ctx, upstream, res, watch, begun)
 	}
-	hurry.Stop()
+	begun()
 	return x.whole(ctx, upstream, res, watch)
 }
 
-// hurry bounds the wait for a streamed answer to begin, where another target could give it instead.
-func (x *exchange) hurry(giveUp func()) *time.Timer {
+// hurry bounds the wait for a streamed answer to begin, where another target could give it instead. begun ends the
+// wait, and reports whether it was in time.
+func (x *exchange) hurry(giveUp func()) (begun func() bool) {
 	if !x.scan.Stream || !x.trip.More() {
-		return time.AfterFunc(time.Hour, func() {}) // the backend's own timeouts are shorter
+		return func() bool { return true } // the backend's own timeouts hold
 	}
-	return time.AfterFunc(x.s.FirstByteTimeout, giveUp)
+	return time.AfterFunc(x.s.FirstByteTimeout, giveUp).Stop
 }
 
 // kept is an attempt that did not get a place at its backend.

@@ -27,12 +27,12 @@ type relay struct {
 // stream relays an event stream: each read from the backend is one write to the client, at once, but for the event
 // that completes the answer. That one waits until the outcome is on record. Until the first byte is here, another
 // target may still do better.
-func (x *exchange) stream(ctx, upstream context.Context, res *http.Response, watch *watch, hurry *time.Timer) (*failure, error) {
+func (x *exchange) stream(ctx, upstream context.Context, res *http.Response, watch *watch, begun func() bool) (*failure, error) {
 	buf := x.s.buffer()
 	defer x.s.buffers.Put(buf)
 	r := &relay{x: x, from: res.Body, tap: x.call.words.tap(), stage: x.call.stage(), watch: watch, buf: *buf}
 	n, err := r.firstRead()
-	inTime := hurry.Stop()
+	inTime := begun()
 	if n == 0 || !inTime && errors.Is(context.Cause(upstream), errSlow) {
 		return x.unbegun(ctx, upstream, err), nil
 	}
