@@ -39,10 +39,8 @@ func (x *exchange) prepare(target gateway.Target) error {
 		return &gateway.Error{Code: gateway.NotFound, NoRetry: true, Message: fmt.Sprintf(
 			"model: %s is not served at this endpoint, only in a conversation. Use POST /v1/messages or /v1/chat/completions.", x.asked)}
 	}
-	if x.scan.Threaded && x.req.Endpoint == gateway.Messages && (at != gateway.Messages || !b.KeepsThreads()) {
-		// Without the thread the model would see the end of a conversation for the whole of it.
-		return &gateway.Error{Code: gateway.Invalid, NoRetry: true, Lacks: []string{"thread"}, Message: fmt.Sprintf(
-			"thread: the model %s keeps no message threads. Send the whole conversation in messages.", x.asked)}
+	if x.scan.Threaded && at == gateway.Messages && !b.KeepsThreads() {
+		return gateway.NoThreads(x.asked)
 	}
 	c := call{target: target, backend: b, endpoint: at, words: wordsOf(at)}
 	if at != x.req.Endpoint {

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -56,4 +57,14 @@ func AsError(err error) *Error {
 		return e
 	}
 	return &Error{Code: Internal, Message: "The gateway met an internal error. Try again; if it stays, tell its operator the request id.", Cause: err}
+}
+
+// NoThreads refuses a request that leaves a part of its conversation with the service (thread), for a model whose
+// service keeps none: it would see the end of the conversation for the whole. Clients that know the feature send
+// everything instead.
+func NoThreads(model string) *Error {
+	return &Error{
+		Code: Invalid, NoRetry: true, Lacks: []string{"thread"},
+		Message: fmt.Sprintf("thread: the model %s keeps no message threads. Send the whole conversation in messages.", model),
+	}
 }

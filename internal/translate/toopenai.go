@@ -8,6 +8,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/jsonscan"
 )
 
@@ -62,6 +63,9 @@ func (r *messagesRequest) take(name string) gjson.Result {
 
 // refuseFeatures refuses what only Anthropic's own service does, and what the answer would be wrong without.
 func (r *messagesRequest) refuseFeatures() error {
+	if !isEmpty(r.take("thread")) {
+		return gateway.NoThreads(r.opts.Model)
+	}
 	for _, f := range [...]struct{ name, reason string }{
 		{"mcp_servers", "this model's service does not connect to MCP servers. Connect to them in the client and send their tools"},
 		{"container", "this model's service runs no containers. Leave the field out"},

@@ -100,6 +100,7 @@ func TestWhatIsNoMessagesRequestIsRefused(t *testing.T) {
 		{`{"mcp_servers":[{"url":"u"}],"messages":[` + user + `]}`, "mcp_servers: "},
 		{`{"container":"c","messages":[` + user + `]}`, "container: "},
 		{`{"inference_geo":"eu","messages":[` + user + `]}`, "inference_geo: "},
+		{`{"thread":{"type":"create"},"messages":[` + user + `]}`, "thread: "},
 	} {
 		_, err := Request(gateway.Anthropic, []byte(test.body), Options{Model: "m"})
 		switch {
