@@ -26,7 +26,7 @@ func main() {
 	root.PersistentFlags().StringVar(&file, "config", "", app.ConfigFlag)
 	check := &cobra.Command{Use: "config", Short: "Work with configuration files"}
 	check.AddCommand(&cobra.Command{
-		Use: "check FILE", Short: "Tell every mistake in a frontend's configuration file", Args: cobra.ExactArgs(1),
+		Use: "check FILE", Short: "Tell every mistake in a frontend's configuration file, or where it sends what", Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			cfg, err := config.Load(args[0])
 			if err == nil {
@@ -34,6 +34,9 @@ func main() {
 			}
 			if err == nil {
 				_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0], "is fine")
+			}
+			if err == nil {
+				err = app.Explain(cmd.OutOrStdout(), cfg)
 			}
 			return err
 		},

@@ -17,12 +17,13 @@ const twin = `frontend:tiers.twin={routes: [{match: "*", targets: [{backend: ant
 func TestWithOneOfTwoProvidersFailingNobodyIsRefused(t *testing.T) {
 	const requests = 1000
 	for name, c := range map[string]struct {
-		faults map[string]any
-		broken bool // an answer may break off behind its first byte
+		faults map[string]any // of the provider; nil: there is none at its address
+		broken bool           // an answer may break off behind its first byte
 	}{
+		"not there":               {nil, false},
 		"overloaded":              {map[string]any{"status": 529}, false},
 		"over its rate":           {map[string]any{"status": 429, "retry_after": 1}, false},
-		"down":                    {map[string]any{"cut": 0}, false},
+		"hangs up":                {map[string]any{"cut": 0}, false},
 		"cut before its answer":   {map[string]any{"cut": 1}, true},
 		"cut in its answer":       {map[string]any{"cut": 400}, true},
 		"silent behind headers":   {map[string]any{"stall": 0}, false},
@@ -32,6 +33,9 @@ func TestWithOneOfTwoProvidersFailingNobodyIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := stack(t)
 			token := w.mint(t, "twin")
+			if c.faults == nil {
+				w.reconfigure(t, func(file string) string { return strings.Replace(file, w.Models["standby"], "http://127.0.0.1:1", 1) })
+			}
 			if err := w.MountFaults(t.Context(), "standby", c.faults); err != nil {
 				t.Fatal(err)
 			}

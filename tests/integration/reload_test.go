@@ -31,6 +31,26 @@ func (w *world) metric(t *testing.T, name string) string {
 	return ""
 }
 
+// reconfigure changes the frontend's file for a test and waits until the change is in force.
+func (w *world) reconfigure(t *testing.T, change func(string) string) {
+	t.Helper()
+	file := filepath.Join(w.Dir, "frontend.yaml")
+	before, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put := func(text string) {
+		const applied = `gateway_config_reloads_total{result="applied"}`
+		seen := w.metric(t, applied)
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, 20*time.Second, "the change is in force", func() bool { return w.metric(t, applied) != seen })
+	}
+	put(change(string(before)))
+	t.Cleanup(func() { put(string(before)) })
+}
+
 func TestAChangedConfigurationIsPutInForceWhileRequestsRun(t *testing.T) {
 	w := stack(t)
 	file := filepath.Join(w.Dir, "frontend.yaml")
