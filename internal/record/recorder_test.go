@@ -334,3 +334,32 @@ func TestEveryWaiterIsAnsweredUnderConcurrency(t *testing.T) {
 		t.Errorf("%d intents, %d attempts, %d outcomes", len(db.intents), len(db.attempts), len(db.outcomes))
 	}
 }
+
+// In async mode a request may be on its way when the store refuses its record. It was sent, so nothing may say that it
+// was not.
+func TestAsyncNeverCallsARequestUnsentThatMayHaveBeenSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, spool := newStore(), &disk{}
+		db.fault = func(_ int, intents []*gateway.Intent) (bool, error) {
+			if len(intents) > 0 {
+				return false, gateway.ErrRecordRefused
+			}
+			return true, nil
+		}
+		opts := options()
+		opts.Async = true
+		r := New(db, spool, opts, quiet())
+		in := intent()
+		if err := r.Admit(t.Context(), in); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if err := r.Finish(t.Context(), finished(in)); err != nil {
+			t.Fatal(err)
+		}
+		_ = r.Close(t.Context())
+		if len(spool.intents) != 1 || len(spool.outcomes) != 0 || db.outcomes[in.ID].Status != gateway.Completed {
+			t.Errorf("spooled %d intents and %d outcomes; on record: %+v", len(spool.intents), len(spool.outcomes), db.outcomes[in.ID])
+		}
+	})
+}

@@ -153,7 +153,7 @@ func (r *Recorder) rescue(batch []*item, cause error) {
 			continue
 		}
 		err := r.toSpool(it)
-		if it.intent != nil && !waited {
+		if it.intent != nil && !waited && !r.opts.Async { // async, it may have been sent
 			err = errors.Join(err, r.spool.PutOutcome(neverSent(it.intent)))
 		}
 		if err != nil {
