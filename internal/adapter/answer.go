@@ -111,6 +111,8 @@ func (x *exchange) refusal(ctx context.Context, res *http.Response, from io.Read
 	switch {
 	case err != nil:
 		return x.broken(ctx, "cut", err)
+	case res.StatusCode == http.StatusBadRequest && x.backend.Learn(x.out, body):
+		return x.answer(ctx) // without what it refuses; it learns nothing twice of the same call
 	case res.StatusCode == http.StatusUnauthorized:
 		return x.failed("credential", &gateway.Error{
 			Code: gateway.BackendFailed, NoRetry: true, Cause: errors.New("the backend answered 401"),

@@ -52,6 +52,29 @@ func TestTheBackendsErrorsReachTheClientInItsDialect(t *testing.T) {
 	}
 }
 
+func TestABetaThatTheBackendRefusesIsLeftOut(t *testing.T) {
+	asked := 0
+	upstream := newService(t, func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		if strings.Contains(r.Header.Get("Anthropic-Beta"), "new-2026-01-01") {
+			w.WriteHeader(http.StatusBadRequest)
+			_, _ = w.Write([]byte("{\"type\":\"error\",\"error\":{\"type\":\"invalid_request_error\",\"message\":\"Unexpected value(s) `new-2026-01-01` for the `anthropic-beta` header.\"}}"))
+			return
+		}
+		_, _ = w.Write([]byte(`{"type":"message","content":[]}`))
+	})
+	base := start(t, environment(gateway.Anthropic, upstream.URL))
+	for range 2 {
+		res, body := post(t, base+"/v1/messages", prompt(gateway.Anthropic, "served", false, false), "Anthropic-Beta", "old-2025-01-01,new-2026-01-01")
+		if res.StatusCode != http.StatusOK {
+			t.Errorf("%d %s", res.StatusCode, body)
+		}
+	}
+	if asked != 3 {
+		t.Errorf("the backend was asked %d times for two requests, want once more for the first", asked)
+	}
+}
+
 func TestARefusedCredentialIsNotTakenForTheClients(t *testing.T) {
 	upstream := newService(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusUnauthorized)
