@@ -178,9 +178,6 @@ func (c *chat) append(dst []byte) ([]byte, error) {
 	return append(dst, '}'), nil
 }
 
-// defaultMaxTokens is the limit where neither the client nor the operator names one.
-const defaultMaxTokens = 4096
-
 // limit is the greatest length of the answer, in tokens.
 func (c *chat) limit() (int64, error) {
 	name, value := "max_completion_tokens", c.maxCompletionTokens
@@ -191,7 +188,7 @@ func (c *chat) limit() (int64, error) {
 	case !value.Exists() && c.opts.MaxTokens > 0:
 		return c.opts.MaxTokens, nil
 	case !value.Exists():
-		return defaultMaxTokens, nil
+		return c.claude.defaultLimit(), nil
 	case value.Type != gjson.Number || limit < 1 || float64(limit) != value.Num:
 		return 0, refuse(name, "must be a whole number above 0")
 	default:

@@ -59,3 +59,13 @@ func (c claude) knowsXHigh() bool { return c.isOther() || c.version >= 407 }
 
 // isStrict reports whether the model can be held to the schema of a tool.
 func (c claude) isStrict() bool { return c.isOther() || c.version >= 405 }
+
+// defaultLimit is the length of an answer, in tokens, where neither the client nor the operator names one. What the
+// model thinks counts towards it, and Claude thinks unasked from 5 on; models before 4, and those that are no Claude, may
+// not take more than the lesser one.
+func (c claude) defaultLimit() int64 {
+	if c.version >= 400 {
+		return 16384
+	}
+	return 4096
+}
