@@ -44,6 +44,8 @@ curl:
     -H 'anthropic-version: 2023-06-01' -H 'content-type: application/json' \
     -d '{"model":"claude-sonnet-5-5","max_tokens":100,"stream":true,"messages":[{"role":"user","content":"hello"}]}'
 
+OpenAI clients: these files set OPENAI_BASE_URL and OPENAI_API_KEY as well.
+
 Every request is a workflow in the Web UI.
 {{end}}
 Ctrl-C stops everything.
@@ -63,7 +65,7 @@ func (s *Stack) banner(took time.Duration) {
 		data.More = data.Frontends[1:]
 		for _, name := range tiers() {
 			file := "claude-" + name + ".env"
-			if err := s.dir.writeSecret(file, claudeEnv(data.Gateway, s.tokens[name])); err != nil {
+			if err := s.dir.writeSecret(file, clientEnv(data.Gateway, s.tokens[name])); err != nil {
 				s.console.event("%v", err)
 			}
 			data.Tiers = append(data.Tiers, tier{File: short(s.dir.file(file))})
@@ -78,10 +80,11 @@ func (s *Stack) banner(took time.Duration) {
 	s.console.Printf("%s", text.String())
 }
 
-// claudeEnv is a shell file that points Claude Code at the gateway. The base URL
-// has no /v1: the client adds it.
-func claudeEnv(gateway, token string) string {
-	return fmt.Sprintf("export ANTHROPIC_BASE_URL=%s\nexport ANTHROPIC_AUTH_TOKEN=%s\n", gateway, token)
+// clientEnv is a shell file that points clients at the gateway: Claude Code and
+// Anthropic's SDKs, which add /v1 to the base URL, and OpenAI's, which do not.
+func clientEnv(gateway, token string) string {
+	return fmt.Sprintf("export ANTHROPIC_BASE_URL=%[1]s\nexport ANTHROPIC_AUTH_TOKEN=%[2]s\n"+
+		"export OPENAI_BASE_URL=%[1]s/v1\nexport OPENAI_API_KEY=%[2]s\n", gateway, token)
 }
 
 // short is a path as one would type it here.
