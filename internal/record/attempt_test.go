@@ -113,6 +113,7 @@ func TestAsyncAttemptsAreNotLostWithTheDatabase(t *testing.T) {
 		synctest.Wait()
 		r.closeNow(t)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if len(spool.attempts) != 5 || len(spool.outcomes) > 0 {
 			t.Errorf("spooled %d of 5 attempts, %d outcomes", len(spool.attempts), len(spool.outcomes))
 		}
