@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 )
 
 // The tier "twin" sends each session to one of two providers of the same model, and on to the other.
@@ -33,19 +34,26 @@ func TestWithOneOfTwoProvidersFailingNobodyIsRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := stack(t)
 			token := w.mint(t, "twin")
+			eventually(t, 30*time.Second, "both providers are well", func() bool {
+				a := w.askAs(t.Context(), token, "/v1/messages", message("claude-opus-5-5", "hi", true))
+				return a.status == http.StatusOK && w.metric(t, `gateway_backend_ejected{backend="standby"}`) == "0"
+			})
 			if c.faults == nil {
 				w.reconfigure(t, func(file string) string { return strings.Replace(file, w.Models["standby"], "http://127.0.0.1:1", 1) })
 			}
 			if err := w.MountFaults(t.Context(), "standby", c.faults); err != nil {
 				t.Fatal(err)
 			}
-			var refused, broken, answered atomic.Int64
+			var refused, broken, answered, again atomic.Int64
 			var all sync.WaitGroup
 			var next atomic.Int64
 			for range 32 {
 				all.Go(func() {
 					for next.Add(1) <= requests {
 						a := w.askAs(context.Background(), token, "/v1/messages", message("claude-opus-5-5", "hi", true))
+						if a.header.Get("X-Gateway-Attempts") == "2" {
+							again.Add(1)
+						}
 						switch {
 						case a.status != http.StatusOK:
 							refused.Add(1)
@@ -64,7 +72,10 @@ func TestWithOneOfTwoProvidersFailingNobodyIsRefused(t *testing.T) {
 			if refused.Load() > 0 || broken.Load() > 0 && !c.broken || answered.Load()+broken.Load() != requests {
 				t.Errorf("%d refused, %d broke off, %d answered", refused.Load(), broken.Load(), answered.Load())
 			}
-			t.Logf("%d answered, %d broke off behind the first byte, 0 refused", answered.Load(), broken.Load())
+			if again.Load()+broken.Load() < 5 {
+				t.Errorf("%d requests were sent again and %d broke off: the failing provider was hardly asked", again.Load(), broken.Load())
+			}
+			t.Logf("%d answered, %d of them by the second provider, %d broke off behind the first byte, %d refused", answered.Load(), again.Load(), broken.Load(), refused.Load())
 		})
 	}
 }

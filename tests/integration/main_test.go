@@ -34,7 +34,8 @@ func run(m *testing.M) int {
 	// Requests become visible as running workflows after a second instead of ten, so that a test can wait for it.
 	stack, err := stacktest.Start(context.Background(), "--set", "worker:worker.long_running_after=1s", "--set", "worker:worker.sweep_interval=5s",
 		"--set", "worker:worker.lease_recheck=1s", "--set", "worker:worker.leak_age=10s", "--set", "frontend:http.drain_delay=200ms",
-		"--set", "frontend:upstream.first_byte_timeout=1s", "--set", "frontend:upstream.idle_timeout=3s", "--set", twin)
+		"--set", "frontend:upstream.first_byte_timeout=1s", "--set", "frontend:upstream.idle_timeout=3s",
+		"--set", "frontend:upstream.eject_for=200ms", "--set", "frontend:upstream.eject_max=1s", "--set", twin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
