@@ -15,6 +15,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/translate"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // maxAnswer bounds an answer that is not streamed and so is held in memory as a whole.
@@ -191,7 +192,7 @@ func (a *Adapter) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if e.Code == gateway.Unauthenticated {
 		h.Set("WWW-Authenticate", `Bearer realm="anthropic-adapter"`)
 	}
-	status, body := voiceOf(dialect(r)).body(e, h.Get("Request-Id"))
+	status, body := wire.ErrorBody(dialect(r), e, h.Get("Request-Id"))
 	h.Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_, _ = w.Write(body)

@@ -16,6 +16,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/jsonscan"
 	"github.com/openova-io/llm-gateway/internal/translate"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // exchange is one request on its way to the backend, and its answer.
@@ -25,8 +26,8 @@ type exchange struct {
 	client *client
 	in     *http.Request
 	id     string
-	path   string // for the metrics
-	voice  voice
+	path   string      // for the metrics
+	format wire.Format // the client's
 	body   *backend.Body
 	out    backend.Call
 	reply  *translate.Reply // how the answer is to be translated; nil if it passes as it is
@@ -37,7 +38,7 @@ func (a *Adapter) call(endpoint gateway.Endpoint) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		x := &exchange{
 			Adapter: a, client: newClient(w, a.cfg.WriteTimeout), in: r, id: w.Header().Get("Request-Id"),
-			path: r.URL.Path, voice: voiceOf(endpoint.Dialect()),
+			path: r.URL.Path, format: wire.Of(endpoint),
 		}
 		defer x.client.done()
 		err := x.read()

@@ -16,7 +16,6 @@ type client struct {
 	mu       sync.Mutex // keeps a ping from being written in the midst of a chunk
 	pinger   *time.Timer
 	boundary bool // a ping may be put in
-	midLine  bool // the last byte passed on ended no line
 	stopped  bool
 }
 
@@ -68,7 +67,6 @@ func (c *client) pass(p []byte, boundary bool, interval time.Duration) error {
 	if len(p) == 0 {
 		return nil
 	}
-	c.midLine = p[len(p)-1] != '\n'
 	defer c.pinger.Reset(interval)
 	return c.send(p)
 }

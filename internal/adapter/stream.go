@@ -9,6 +9,7 @@ import (
 
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/translate"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // lingering is how long a backend may take to close a stream whose final event is here. One that does in time keeps
@@ -28,8 +29,8 @@ func (x *exchange) stream(ctx context.Context, from *patient) {
 	start := time.Now()
 	x.client.Header().Set("X-Accel-Buffering", "no") // proxies between here and the client must not collect events
 	x.client.WriteHeader(http.StatusOK)
-	stop := x.client.keepAlive(x.cfg.PingInterval, x.voice.ping)
-	watched := x.voice.tap()
+	stop := x.client.keepAlive(x.cfg.PingInterval, x.format.Ping())
+	watched := x.format.NewTap()
 	left, err := x.pump(from, watched)
 	stop()
 	end := endComplete
@@ -51,7 +52,7 @@ func (x *exchange) stream(ctx context.Context, from *patient) {
 
 // pump relays until the stream ends: each read is one write. left is the error of a write: the client is gone. err is
 // why reading ended; nil once the answer is complete, never at an end before.
-func (x *exchange) pump(from io.Reader, watched tap) (left, err error) {
+func (x *exchange) pump(from io.Reader, watched wire.Tap) (left, err error) {
 	var translation translate.Stream
 	if x.reply != nil {
 		translation = translate.NewStream(x.cfg.Backend, *x.reply)
@@ -82,21 +83,14 @@ func (x *exchange) pump(from io.Reader, watched tap) (left, err error) {
 }
 
 // breakOff tells the client that its answer is not whole.
-func (x *exchange) breakOff(ctx context.Context, watched tap, cause error) {
+func (x *exchange) breakOff(ctx context.Context, watched wire.Tap, cause error) {
 	failure, told := errors.AsType[*gateway.Error](cause) // by the backend
 	if told {
 		_ = x.failed("stream_error", failure)
 	} else {
 		failure = gateway.AsError(x.broken(ctx, "cut", cause))
 	}
-	event := x.voice.event(failure, x.id)
-	if !watched.AtBoundary() {
-		event = append([]byte(x.voice.cut), event...)
-	}
-	if x.client.midLine {
-		event = append([]byte("\n"), event...)
-	}
-	if err := x.client.send(event); err != nil {
+	if err := x.client.send(x.format.BreakOff(watched, failure, x.id)); err != nil {
 		x.log.Debug("the client left before the end of its answer", "request", x.id, "error", err)
 	}
 }

@@ -13,7 +13,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/openai"
 	"github.com/openova-io/llm-gateway/internal/sse"
 )
 
@@ -124,6 +126,7 @@ func open(ctx context.Context, t *testing.T, base string, client gateway.Dialect
 }
 
 func TestSilenceIsFilledWithPingsAndEndsInAnError(t *testing.T) {
+	pings := map[gateway.Dialect]string{gateway.Anthropic: string(anthropic.Ping()), gateway.OpenAI: string(openai.Ping())}
 	for _, backend := range dialects() {
 		for _, client := range dialects() {
 			upstream := newService(t, func(w http.ResponseWriter, r *http.Request) {
@@ -135,8 +138,8 @@ func TestSilenceIsFilledWithPingsAndEndsInAnError(t *testing.T) {
 			env := environment(backend, upstream.URL)
 			env["PING_INTERVAL"], env["IDLE_TIMEOUT"] = "20ms", "300ms"
 			_, body := post(t, start(t, env)+endpoint(client), prompt(client, "served", true, false))
-			if pings := strings.Count(body, string(voiceOf(client).ping)); pings < 2 {
-				t.Errorf("%s backend, %s client: %d pings in %q", backend, client, pings, body)
+			if n := strings.Count(body, pings[client]); n < 2 {
+				t.Errorf("%s backend, %s client: %d pings in %q", backend, client, n, body)
 			}
 			if got := understand(t, client, true, body); got.complete || !strings.Contains(got.failure, "sent nothing for 300ms") {
 				t.Errorf("%s backend, %s client: %+v", backend, client, got)

@@ -12,6 +12,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/openai"
 	"github.com/openova-io/llm-gateway/internal/routing"
 	"github.com/openova-io/llm-gateway/internal/translate"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // call is one attempt: the request as one target is to get it, and how its answer has to be told.
@@ -20,7 +21,7 @@ type call struct {
 	backend  *routing.Backend
 	endpoint gateway.Endpoint // at the backend
 	body     *backend.Body    // nil: the client's own, with the model's name patched when it is sent
-	words    words            // the backend's dialect
+	format   wire.Format      // the backend's dialect
 
 	translated bool
 	reply      translate.Reply // where translated
@@ -42,7 +43,7 @@ func (x *exchange) prepare(target gateway.Target) error {
 	if x.scan.Threaded && at == gateway.Messages && !b.KeepsThreads() {
 		return gateway.NoThreads(x.asked)
 	}
-	c := call{target: target, backend: b, endpoint: at, words: wordsOf(at)}
+	c := call{target: target, backend: b, endpoint: at, format: wire.Of(at)}
 	if at != x.req.Endpoint {
 		if err := x.translate(&c); err != nil {
 			return err

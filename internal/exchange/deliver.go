@@ -97,7 +97,7 @@ func (x *exchange) attempt(ctx context.Context) (*failure, error) {
 	}
 	defer res.Body.Close()
 	x.tape = x.s.Compressor.Tape()
-	watch := newWatch(x.client, x.words.ping, x.s.Options, func() { cancel(errIdle) })
+	watch := newWatch(x.client, x.format.Ping, x.s.Options, func() { cancel(errIdle) })
 	defer watch.stop()
 	if res.StatusCode == http.StatusOK && strings.HasPrefix(res.Header.Get("Content-Type"), "text/event-stream") {
 		return x.stream(ctx, upstream, res, watch, begun)

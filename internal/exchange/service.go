@@ -14,6 +14,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/jsonscan"
 	"github.com/openova-io/llm-gateway/internal/record"
 	"github.com/openova-io/llm-gateway/internal/routing"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // Quota holds the use of every subject's window.
@@ -92,7 +93,7 @@ type exchange struct {
 	req    *Request
 	client Client
 	table  *routing.Table // as it was at admission, whatever is loaded meanwhile
-	words  words          // the client's dialect
+	format wire.Format    // the client's dialect
 	began  time.Time
 	scan   jsonscan.Request // of the body as it is now
 	asked  string           // the model, as the client wrote it
@@ -107,7 +108,7 @@ type exchange struct {
 // Serve answers a request. The error, a *gateway.Error, is for the caller to tell the client; it is only returned
 // while nothing has been written. An answer that breaks off later is reported to the client in its stream.
 func (s *Service) Serve(ctx context.Context, req *Request, client Client) error {
-	x := &exchange{s: s, req: req, client: client, table: s.Table(), words: wordsOf(req.Endpoint), began: time.Now()}
+	x := &exchange{s: s, req: req, client: client, table: s.Table(), format: wire.Of(req.Endpoint), began: time.Now()}
 	plan, err := x.plan()
 	if err != nil {
 		return err

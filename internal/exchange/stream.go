@@ -11,13 +11,14 @@ import (
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/translate"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // relay is a stream on its way from a backend to the client.
 type relay struct {
 	x     *exchange
 	from  io.Reader
-	tap   tap              // reads it in the backend's dialect and holds back its end
+	tap   wire.Tap         // reads it in the backend's dialect and holds back its end
 	stage translate.Stream // what it goes through then; nil where it passes unchanged
 	watch *watch
 	buf   []byte // what is read into
@@ -30,7 +31,7 @@ type relay struct {
 func (x *exchange) stream(ctx, upstream context.Context, res *http.Response, watch *watch, begun func() bool) (*failure, error) {
 	buf := x.s.buffer()
 	defer x.s.buffers.Put(buf)
-	r := &relay{x: x, from: res.Body, tap: x.call.words.tap(), stage: x.call.stage(), watch: watch, buf: *buf}
+	r := &relay{x: x, from: res.Body, tap: x.call.format.NewTap(), stage: x.call.stage(), watch: watch, buf: *buf}
 	n, err := r.firstRead()
 	inTime := begun()
 	if n == 0 || !inTime && errors.Is(context.Cause(upstream), errSlow) {
@@ -148,35 +149,19 @@ func (r *relay) end(ctx, upstream context.Context, res *http.Response, left, err
 			// The backend's words may quote the prompt: they are in the body on record, and nowhere else.
 			err, out.Error = nil, "The backend ended its answer with an error, or with what cannot be translated."
 		}
-		last = r.breakOff(failure)
+		if last = x.format.ErrorEvent(failure, x.intent.ID.String()); r.stage == nil {
+			last = x.format.BreakOff(r.tap, failure, x.intent.ID.String())
+		}
 		x.s.Health.Failed(x.call.target)
 		x.s.Log.Warn("a stream broke off", "request", x.intent.ID, "backend", x.call.target.Backend, "reason", out.Error, "error", err)
 	}
 	x.account(out, x.usage(said, said.Streamed, r.tap.Finished()))
 	if failure := x.finish(ctx, out); failure != nil {
-		last = x.words.errorEvent(gateway.AsError(failure), x.intent.ID.String())
+		last = x.format.ErrorEvent(gateway.AsError(failure), x.intent.ID.String())
 	}
 	if len(last) > 0 && out.Status != gateway.Cancelled {
 		if err := x.client.Write(last); err != nil {
 			x.s.Log.Debug("the client left before the end of its answer", "request", x.intent.ID, "error", err)
 		}
 	}
-}
-
-// breakOff is the event that tells the client its answer is not whole.
-func (r *relay) breakOff(failure *gateway.Error) []byte {
-	event := r.x.words.errorEvent(failure, r.x.intent.ID.String())
-	if r.stage != nil {
-		return event
-	}
-	// An event was cut. End its line.
-	if r.tap.MidLine() {
-		event = append([]byte("\n"), event...)
-	}
-	// Where events have a type, our event line replaces that of the one that was cut, so that no client takes the half
-	// for a whole. Where they have none, the half is ended as well: it is no JSON, which is an error too.
-	if !r.tap.AtBoundary() && r.x.req.Endpoint == gateway.Chat {
-		event = append([]byte("\n"), event...)
-	}
-	return event
 }

@@ -23,7 +23,7 @@ func (x *exchange) whole(ctx, upstream context.Context, res *http.Response, watc
 	body, err := x.readAll(res.Body, watch)
 	watch.stop()
 	x.tape.Write(body)
-	answer := x.call.words.read(body)
+	answer := x.call.format.ReadAnswer(body)
 	switch {
 	case ctx.Err() != nil:
 		f := x.left("The client left before the answer was whole.", false)

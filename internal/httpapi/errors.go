@@ -10,9 +10,8 @@ import (
 
 	"github.com/gin-gonic/gin"
 
-	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/gateway"
-	"github.com/openova-io/llm-gateway/internal/openai"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // fail answers with an error in the dialect of the request, and ends it.
@@ -30,13 +29,7 @@ func (a *API) fail(c *gin.Context, err error) {
 	if e.Code == gateway.Unauthenticated {
 		h.Set("WWW-Authenticate", `Bearer realm="llm-gateway"`)
 	}
-	var status int
-	var body []byte
-	if dialect(c.Request) == gateway.OpenAI {
-		status, body = openai.ErrorBody(e)
-	} else {
-		status, body = anthropic.ErrorBody(e, h.Get("Request-Id"))
-	}
+	status, body := wire.ErrorBody(dialect(c.Request), e, h.Get("Request-Id"))
 	c.Data(status, "application/json", body)
 	c.Abort()
 }

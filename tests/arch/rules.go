@@ -35,7 +35,7 @@ func Repository() Rules {
 			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan", "internal/zstdx"},
 			// The wire types of the two dialects.
 			{"internal/anthropic", "internal/openai"},
-			{"internal/translate"},
+			{"internal/translate", "internal/wire"},
 			// Adapters, each named after its technology, and the steps of the workflows.
 			{
 				"activities", "internal/backend", "internal/oidc", "internal/postgres", "internal/record",
