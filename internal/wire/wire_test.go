@@ -29,7 +29,9 @@ func TestAStreamCutAtAnyByteEndsWithAnErrorAndNoHalfPassesForAWhole(t *testing.T
 					t.Fatal(err)
 				}
 				last = sse.Event{Name: event.Name, Data: bytes.Clone(event.Data)}
-				if isError := strings.Contains(string(event.Data), "broke off"); !isError && json.Valid(event.Data) && !strings.Contains(stream, "data: "+string(event.Data)+"\n") {
+				isError := strings.Contains(string(event.Data), "broke off")
+				isWhole := strings.Contains(stream, "data: "+string(event.Data)+"\n") && len(event.Data) > 0
+				if !isError && !isWhole && (endpoint != gateway.Chat || json.Valid(event.Data)) {
 					t.Errorf("%s cut at %d: %q passes for an event", endpoint, at, event.Data)
 				}
 			}
