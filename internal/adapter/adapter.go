@@ -7,16 +7,17 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"strings"
 	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/telemetry"
 )
 
 // Adapter serves clients of both dialects from one backend.
@@ -44,7 +45,7 @@ func New(cfg *Config, log *slog.Logger) (*Adapter, error) {
 	if cfg.ignoredKey {
 		log.Warn("ANTHROPIC_API_KEY is set and is ignored; the adapter takes ANTHROPIC_OAUTH_TOKEN alone")
 	}
-	a := &Adapter{cfg: cfg, log: log, credential: cfg.credential(), registry: newRegistry()}
+	a := &Adapter{cfg: cfg, log: log, credential: cfg.credential(), registry: telemetry.NewRegistry()}
 	// The credential comes with each call, as a caller's own would: it may be mounted after the start, and rotated.
 	auth := config.Auth{Mode: config.AuthCaller}
 	if a.credential == nil {
@@ -84,23 +85,13 @@ func (a *Adapter) Handler() http.Handler {
 	mux.HandleFunc("HEAD /api/hello", alive)
 	mux.HandleFunc("GET /readyz", a.ready)
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
-	return forgiving(mux)
+	return anthropic.ForgiveBaseURL(mux)
 }
 
 func (a *Adapter) notFound(w http.ResponseWriter, r *http.Request) {
 	a.fail(w, r, &gateway.Error{
 		Code: gateway.NotFound, NoRetry: true,
 		Message: "There is no " + r.Method + " " + r.URL.Path + " here. The base URL of an Anthropic client is the adapter's address without /v1.",
-	})
-}
-
-// forgiving serves /v1/v1/… as /v1/…: a base URL that ends in /v1 makes Anthropic clients ask for that.
-func forgiving(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/v1/") {
-			r.URL.Path = r.URL.Path[len("/v1"):]
-		}
-		next.ServeHTTP(w, r)
 	})
 }
 

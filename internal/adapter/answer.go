@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/translate"
@@ -135,7 +136,7 @@ func refusalReason(status int) string {
 	switch {
 	case status == http.StatusTooManyRequests:
 		return "rate_limited"
-	case status == http.StatusServiceUnavailable || status == statusOverloaded:
+	case status == http.StatusServiceUnavailable || status == anthropic.StatusOverloaded:
 		return "overloaded"
 	case status >= 500:
 		return "server_error"

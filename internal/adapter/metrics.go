@@ -7,15 +7,14 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
+
+	"github.com/openova-io/llm-gateway/internal/anthropic"
+	"github.com/openova-io/llm-gateway/internal/telemetry"
 )
 
-// Statuses that have no name in net/http.
-const (
-	statusLeft       = 499 // in the metrics: the client did not wait for the answer
-	statusOverloaded = 529 // of the Anthropic API
-)
+// statusLeft says in the metrics that the client did not wait for the answer.
+const statusLeft = 499
 
 // metrics are what the adapter measures of itself. Label values are few: paths are those it serves, or "other".
 type metrics struct {
@@ -26,15 +25,9 @@ type metrics struct {
 	modelMapRefused prometheus.Gauge
 }
 
-func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return registry
-}
-
 func newMetrics(reg prometheus.Registerer) *metrics {
 	f := promauto.With(reg)
-	seconds := []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800}
+	seconds := telemetry.Seconds()
 	return &metrics{
 		requests: f.NewCounterVec(prometheus.CounterOpts{
 			Name: "adapter_requests_total", Help: "Requests, by path and by the status they were answered with; 499 if the client had left.",
@@ -69,7 +62,7 @@ func (a *Adapter) observe(path string, next http.HandlerFunc) http.HandlerFunc {
 
 // statusLabel keeps a label's values few: a backend may answer with any number it likes.
 func statusLabel(status int) string {
-	if http.StatusText(status) != "" || status == statusLeft || status == statusOverloaded {
+	if http.StatusText(status) != "" || status == statusLeft || status == anthropic.StatusOverloaded {
 		return strconv.Itoa(status)
 	}
 	return "other"

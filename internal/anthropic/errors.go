@@ -43,6 +43,9 @@ func ErrorEvent(e *gateway.Error, requestID string) []byte {
 	return append(append([]byte("event: error\ndata: "), body...), "\n\n"...)
 }
 
+// StatusOverloaded is the API's own HTTP status for a service under too much load.
+const StatusOverloaded = 529
+
 // Ping is the event that tells a waiting client the stream is alive.
 func Ping() []byte { return []byte("event: ping\ndata: {\"type\": \"ping\"}\n\n") }
 

@@ -42,7 +42,7 @@ func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken st
 	if err != nil {
 		return err
 	}
-	registry := newRegistry()
+	registry := telemetry.NewRegistry()
 	routes, err := newRoutes(cfg, backend.Environment{OperatorToken: operatorToken, Transport: backend.NewTransport(cfg.Upstream)}, telemetry.NewReloads(registry), log)
 	if err != nil {
 		return err

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
@@ -65,12 +64,6 @@ func closeAll(servers []*http.Server) error {
 		errs = append(errs, s.Close())
 	}
 	return errors.Join(errs...)
-}
-
-func newRegistry() *prometheus.Registry {
-	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return registry
 }
 
 // metricsServer serves /metrics on a listener of its own, and whatever more a process without other listeners has

@@ -11,6 +11,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/postgres"
 	"github.com/openova-io/llm-gateway/internal/redis"
+	"github.com/openova-io/llm-gateway/internal/telemetry"
 	"github.com/openova-io/llm-gateway/internal/temporal"
 )
 
@@ -31,7 +32,7 @@ func RunWorker(ctx context.Context, cfg *config.Config, log *slog.Logger) (err e
 	if err := cfg.CheckWorker(); err != nil {
 		return fmt.Errorf("config:\n%w", err)
 	}
-	registry := newRegistry()
+	registry := telemetry.NewRegistry()
 	db, err := openDatabase(ctx, cfg.Database)
 	if err != nil {
 		return err

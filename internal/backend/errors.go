@@ -48,7 +48,7 @@ func (f failure) code() gateway.Code {
 		return gateway.TooLarge
 	case http.StatusTooManyRequests:
 		return gateway.QuotaSpent
-	case http.StatusServiceUnavailable, 529: // of the Anthropic API: overloaded
+	case http.StatusServiceUnavailable, anthropic.StatusOverloaded:
 		return gateway.Overloaded
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
 		return gateway.BackendTimeout

@@ -7,9 +7,6 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// bytesPerToken is what an estimate divides by. It is low, so that the estimate is high.
-const bytesPerToken = 3
-
 // outcome begins the record of how the request ended.
 func (x *exchange) outcome() *gateway.Outcome {
 	return &gateway.Outcome{ID: x.intent.ID, Target: x.call.target, Attempts: x.sent, FirstByteAt: x.first}
@@ -52,12 +49,12 @@ func (x *exchange) usage(a gateway.Answer, streamed int64, finished bool) gatewa
 	}
 	usage := a.Usage
 	if !finished {
-		usage.Output = max(usage.Output, streamed/bytesPerToken)
+		usage.Output = max(usage.Output, streamed/gateway.BytesPerToken)
 		usage.Estimated = true
 	}
 	return usage
 }
 
 func (x *exchange) estimate(streamed int64) gateway.Usage {
-	return gateway.Usage{Input: x.intent.Charge.Tokens, Output: streamed / bytesPerToken, Estimated: true}
+	return gateway.Usage{Input: x.intent.Charge.Tokens, Output: streamed / gateway.BytesPerToken, Estimated: true}
 }

@@ -76,4 +76,7 @@ func (l Limits) Admit(used Used, c Charge) Refusal {
 
 // EstimateTokens guesses the input tokens of a request body from its length. It errs high for prose and code,
 // and needs no tokenizer; the backend's own usage replaces it when the request is settled.
-func EstimateTokens(bodyBytes int) int64 { return int64(bodyBytes)/3 + 1 }
+func EstimateTokens(bodyBytes int) int64 { return int64(bodyBytes)/BytesPerToken + 1 }
+
+// BytesPerToken is what an estimate of tokens divides by. It is low, so that the estimate is high.
+const BytesPerToken = 3

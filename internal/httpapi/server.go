@@ -12,6 +12,7 @@ import (
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/exchange"
@@ -76,17 +77,7 @@ func (a *API) Handler() http.Handler {
 	v1.GET("/models/*id", a.model)
 	engine.GET("/quota", a.authenticate, a.quota)
 	engine.NoRoute(a.notFound)
-	return forgiving(engine)
-}
-
-// forgiving serves /v1/v1/… as /v1/…: a base URL that ends in /v1 makes Anthropic clients ask for that.
-func forgiving(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/v1/") {
-			r.URL.Path = r.URL.Path[len("/v1"):]
-		}
-		next.ServeHTTP(w, r)
-	})
+	return anthropic.ForgiveBaseURL(engine)
 }
 
 func ok(c *gin.Context) { c.Status(http.StatusOK) }

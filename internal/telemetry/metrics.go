@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promauto"
 
 	"github.com/openova-io/llm-gateway/internal/gateway"
@@ -26,8 +27,15 @@ type Requests struct {
 	firstByte *prometheus.HistogramVec
 }
 
-// seconds are the buckets of a request's life: from a gateway's own refusal to an answer of half an hour.
-func seconds() []float64 {
+// NewRegistry returns a registry with what Go and the operating system tell of a process.
+func NewRegistry() *prometheus.Registry {
+	registry := prometheus.NewRegistry()
+	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return registry
+}
+
+// Seconds are the buckets of a request's life: from our own refusal to an answer of half an hour.
+func Seconds() []float64 {
 	return []float64{.005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800}
 }
 
@@ -38,7 +46,7 @@ func NewRequests(reg prometheus.Registerer) *Requests {
 		return f.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 	}
 	histogram := func(name, help string, labels ...string) *prometheus.HistogramVec {
-		return f.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: seconds()}, labels)
+		return f.NewHistogramVec(prometheus.HistogramOpts{Name: name, Help: help, Buckets: Seconds()}, labels)
 	}
 	return &Requests{
 		requests:  counter("gateway_requests_total", "Requests admitted.", "tier"),

@@ -7,6 +7,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
@@ -57,7 +58,7 @@ func openAIError(status int, anthropicKind, message string) (kind, code string) 
 		return "insufficient_quota", "insufficient_quota"
 	case status == http.StatusTooManyRequests:
 		return "rate_limit_error", "rate_limit_exceeded"
-	case status == statusOverloaded, status == http.StatusServiceUnavailable, anthropicKind == "overloaded_error":
+	case status == anthropic.StatusOverloaded, status == http.StatusServiceUnavailable, anthropicKind == "overloaded_error":
 		return "server_error", "overloaded"
 	case status == http.StatusGatewayTimeout, anthropicKind == "timeout_error":
 		return "server_error", "timeout"
@@ -66,9 +67,6 @@ func openAIError(status int, anthropicKind, message string) (kind, code string) 
 	}
 	return "invalid_request_error", ""
 }
-
-// statusOverloaded is Anthropic's own.
-const statusOverloaded = 529
 
 // isTooLong reports whether the conversation does not fit the model, in the words of Anthropic and of Bedrock.
 func isTooLong(status int, message string) bool {

@@ -152,9 +152,6 @@ func readTokens(usage gjson.Result) (t tokens, ok bool) {
 	return t, true
 }
 
-// bytesPerToken is what an estimate divides by where the backend tells no usage. It is low, so that the estimate is high.
-const bytesPerToken = 3
-
 func (t tokens) append(dst []byte) []byte {
 	dst = strconv.AppendInt(append(dst, `"usage":{"input_tokens":`...), t.input, 10)
 	dst = strconv.AppendInt(append(dst, `,"cache_creation_input_tokens":0,"cache_read_input_tokens":`...), t.cacheRead, 10)

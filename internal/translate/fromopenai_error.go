@@ -10,6 +10,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
@@ -46,7 +47,7 @@ func errorType(status int) string {
 		return "rate_limit_error"
 	case http.StatusRequestTimeout, http.StatusGatewayTimeout:
 		return "timeout_error"
-	case http.StatusServiceUnavailable, 529:
+	case http.StatusServiceUnavailable, anthropic.StatusOverloaded:
 		return "overloaded_error"
 	}
 	if status < http.StatusInternalServerError {

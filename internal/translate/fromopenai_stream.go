@@ -6,6 +6,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/sse"
 )
 
@@ -259,7 +260,7 @@ func (s *fromOpenAIStream) finish(dst []byte) ([]byte, error) {
 		return dst, err
 	}
 	if !s.usage.known {
-		s.usage.input, s.usage.output = s.reply.InputTokens, s.streamed/bytesPerToken
+		s.usage.input, s.usage.output = s.reply.InputTokens, s.streamed/gateway.BytesPerToken
 	}
 	dst = append(dst, "event: message_delta\ndata: {\"type\":\"message_delta\",\"delta\":{"...)
 	if dst, err = s.end.appendStop(dst); err != nil {

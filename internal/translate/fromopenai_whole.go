@@ -4,6 +4,8 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 func fromOpenAI(body []byte, reply Reply) ([]byte, error) {
@@ -33,7 +35,7 @@ func fromOpenAI(body []byte, reply Reply) ([]byte, error) {
 	}
 	usage, ok := readTokens(root.Get("usage"))
 	if !ok {
-		usage.input, usage.output = reply.InputTokens, int64(len(message.Raw))/bytesPerToken
+		usage.input, usage.output = reply.InputTokens, int64(len(message.Raw))/gateway.BytesPerToken
 	}
 	return append(usage.append(append(dst, ',')), '}'), nil
 }
