@@ -41,25 +41,18 @@ func (x *exchange) next(ctx context.Context, failed *failure) bool {
 		return false
 	}
 	present := x.call
-	for {
-		target, wait, ok := x.trip.Next()
-		if !ok || !pause(ctx, wait) {
-			return false
-		}
-		if x.prepare(target) != nil {
-			x.trip.Forget(target)
-			continue
-		}
-		err := x.s.Recorder.Attempt(ctx, &gateway.Attempt{
-			Request: x.intent.ID, N: x.sent + 1, At: time.Now(), Target: target, Status: failed.status, Reason: failed.reason,
-		})
-		if err != nil {
-			x.s.Log.Warn("an attempt cannot be put on record, so it is not made", "request", x.intent.ID, "backend", target.Backend, "error", err)
-			x.call = present
-			return false
-		}
-		return true
+	if found, _ := x.take(ctx); !found {
+		return false
 	}
+	err := x.s.Recorder.Attempt(ctx, &gateway.Attempt{
+		Request: x.intent.ID, N: x.sent + 1, At: time.Now(), Target: x.call.target, Status: failed.status, Reason: failed.reason,
+	})
+	if err != nil {
+		x.s.Log.Warn("an attempt cannot be put on record, so it is not made", "request", x.intent.ID, "backend", x.call.target.Backend, "error", err)
+		x.call = present
+		return false
+	}
+	return true
 }
 
 // pause waits; false if the client left meanwhile.

@@ -71,7 +71,7 @@ func (x *exchange) write(status int, body []byte) {
 	x.client.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	x.client.Begin(status)
 	if err := x.client.Write(body); err != nil {
-		x.s.Log.Debug("the client left while it was given the answer", "request", x.intent.ID, "error", err)
+		x.s.Log.Debug("the client left while it was given the answer", "request", x.req.ID, "error", err)
 	}
 }
 

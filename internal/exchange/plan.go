@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,7 +12,7 @@ import (
 
 // plan reads the request and finds the first target that can take it. Where x.call has no backend after a nil error,
 // the request is to count tokens and none of the targets counts.
-func (x *exchange) plan() (gateway.Plan, error) {
+func (x *exchange) plan(ctx context.Context) (gateway.Plan, error) {
 	var err error
 	if x.scan, err = jsonscan.Scan(x.req.Body.Bytes()); err != nil {
 		return gateway.Plan{}, invalid("The request body is not valid JSON: "+err.Error()+".", err)
@@ -30,7 +31,7 @@ func (x *exchange) plan() (gateway.Plan, error) {
 		return plan, err
 	}
 	x.trip = x.table.NewTrip(rule, x.pin(), wanted.ID, x.s.Health, x.s.RetryWait)
-	return plan, x.choose(wanted)
+	return plan, x.choose(ctx, wanted)
 }
 
 // pin is what the order of targets is drawn by: a session stays where its prompt cache is, and where the signatures of
@@ -43,38 +44,41 @@ func (x *exchange) pin() string {
 }
 
 // choose makes the call for the first target that can take it. If none can, the error says why the first cannot.
-func (x *exchange) choose(wanted gateway.Model) error {
-	var reason error
+func (x *exchange) choose(ctx context.Context, wanted gateway.Model) error {
+	found, reason := x.take(ctx)
+	switch {
+	case found, x.req.Endpoint == gateway.CountTokens:
+		return nil
+	case reason == nil:
+		reason = &gateway.Error{Code: gateway.NotFound, NoRetry: true, Message: fmt.Sprintf("model: %s has no backend. Tell the gateway's operator.", wanted.ID)}
+	}
+	return reason
+}
+
+// take makes the call for the next target that can take the request, pausing where the trip says so. Where none is
+// left, or the client leaves, found is false, and reason says why the first that was asked cannot.
+func (x *exchange) take(ctx context.Context) (found bool, reason error) {
 	for {
-		target, _, ok := x.trip.Next()
-		if !ok {
-			break
+		target, wait, ok := x.trip.Next()
+		if !ok || !pause(ctx, wait) {
+			return false, reason
 		}
 		err := x.prepare(target)
 		if err == nil {
-			return nil
+			return true, nil
 		}
 		x.trip.Forget(target)
 		if reason == nil {
 			reason = err
 		}
 	}
-	if x.req.Endpoint == gateway.CountTokens {
-		return nil
-	}
-	if reason == nil {
-		reason = &gateway.Error{Code: gateway.NotFound, NoRetry: true, Message: fmt.Sprintf("model: %s has no backend. Tell the gateway's operator.", wanted.ID)}
-	}
-	return reason
 }
 
 // countHere answers a request to count tokens for a model whose backends cannot. Nothing leaves, so nothing is on
 // record.
 func (x *exchange) countHere() error {
-	body := estimate(len(x.req.Body.Bytes()))
 	x.client.Header().Set("Content-Type", "application/json")
-	x.client.Begin(http.StatusOK)
-	_ = x.client.Write(body) // whoever left does not need it
+	x.write(http.StatusOK, estimate(len(x.req.Body.Bytes())))
 	return nil
 }
 

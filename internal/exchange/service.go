@@ -109,7 +109,7 @@ type exchange struct {
 // while nothing has been written. An answer that breaks off later is reported to the client in its stream.
 func (s *Service) Serve(ctx context.Context, req *Request, client Client) error {
 	x := &exchange{s: s, req: req, client: client, table: s.Table(), format: wire.Of(req.Endpoint), began: time.Now()}
-	plan, err := x.plan()
+	plan, err := x.plan(ctx)
 	if err != nil {
 		return err
 	}

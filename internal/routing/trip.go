@@ -73,9 +73,6 @@ func (t *Trip) Asked(d time.Duration) {
 	}
 }
 
-// Skip gives back the attempt of a target that was not sent anything.
-func (t *Trip) Skip() { t.left++ }
-
 // Forget takes a target out of the trip: it cannot take this request at all.
 func (t *Trip) Forget(target gateway.Target) {
 	t.left++
