@@ -47,11 +47,7 @@ func (x *exchange) answered(ctx context.Context, res *http.Response, body []byte
 	if x.call.translated {
 		var err error
 		if told, err = x.tell(body); err != nil {
-			x.s.Health.Failed(x.call.target)
-			return &failure{kind: "error", again: true, status: res.StatusCode, reason: "The backend's answer cannot be translated.", err: &gateway.Error{
-				Code: gateway.BackendFailed, Cause: err,
-				Message: fmt.Sprintf("The backend %q gave an answer that cannot be understood. Nothing was charged. Try again; if it stays, tell the gateway's operator.", x.call.target.Backend),
-			}}, nil
+			return x.untold(res, gateway.AsError(err)), nil
 		}
 	}
 	kind, _ := x.judge(res)
@@ -70,12 +66,22 @@ func (x *exchange) answered(ctx context.Context, res *http.Response, body []byte
 	return nil, nil
 }
 
-// tell is the answer in the client's dialect.
+// tell is the answer in the client's dialect. The error is a *gateway.Error.
 func (x *exchange) tell(body []byte) ([]byte, error) {
 	if x.scan.Stream {
-		return nil, errors.New("it is not a stream, as was asked for")
+		return nil, &gateway.Error{Code: gateway.BackendFailed, Message: fmt.Sprintf(
+			"The backend %q did not stream its answer, as was asked for. Nothing was charged. Try again; if it stays, tell the gateway's operator.", x.call.target.Backend)}
 	}
 	return translate.Whole(x.call.endpoint.Dialect(), body, x.call.reply)
+}
+
+// untold is an attempt whose answer cannot be told in the client's dialect. Where that is the request's own doing,
+// another target would do no better, and the backend is not to blame.
+func (x *exchange) untold(res *http.Response, reason *gateway.Error) *failure {
+	if !reason.NoRetry {
+		x.s.Health.Failed(x.call.target)
+	}
+	return &failure{kind: "error", again: !reason.NoRetry, status: res.StatusCode, reason: "The backend's answer cannot be translated.", err: reason}
 }
 
 // refused is an attempt that the backend answered with an error.

@@ -349,3 +349,35 @@ func TestAThreadIsRefusedWhereNobodyKeepsIt(t *testing.T) {
 		t.Errorf("%d %s", res.StatusCode, text)
 	}
 }
+
+// Arguments that the client's own limit cut are no fault of the backend: no other would do better, and none is blamed.
+func TestAnAnswerThatTheClientsLimitMadeUselessSaysSo(t *testing.T) {
+	const cut = `{"id":"c","choices":[{"index":0,"message":{"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f","arguments":"{\"a\":"}}]},"finish_reason":"length"}],"usage":{"prompt_tokens":1,"completion_tokens":9}}`
+	w := newWorld(t, func(rw http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(rw, cut) }, func(cfg *config.Config, w *world) {
+		speaking("openai")(cfg, w)
+		cfg.Tiers["enterprise"].Routes[0] = config.Route{Match: "*", Targets: []config.Target{{Backend: "only"}, {Backend: "internal"}}}
+	})
+	for range 8 { // more than the failures after which a backend is left alone
+		res, text := w.post("/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
+		if res.StatusCode != http.StatusBadGateway || !strings.Contains(text, "max_tokens") || res.Header.Get("X-Should-Retry") != "false" {
+			t.Fatalf("%d %v %s", res.StatusCode, res.Header, text)
+		}
+		<-w.ended
+	}
+	if w.sent() != 8 || w.service.Health.Ejected("only") {
+		t.Errorf("sent %d times, left alone: %v", w.sent(), w.service.Health.Ejected("only"))
+	}
+}
+
+func TestAnErrorInPlaceOfAWholeAnswerIsTold(t *testing.T) {
+	w := newWorld(t, func(rw http.ResponseWriter, _ *http.Request) {
+		_, _ = io.WriteString(rw, `{"error":{"message":"the model fell over","type":"server_error"}}`)
+	}, speaking("openai"))
+	res, text := w.post("/v1/messages", `{"model":"m","max_tokens":9,"messages":[{"role":"user","content":"hi"}]}`)
+	if res.StatusCode != http.StatusBadGateway || gjson.Get(text, "error.message").String() != "the model fell over" {
+		t.Errorf("%d %s", res.StatusCode, text)
+	}
+	if out := w.outcome(); out.Status != gateway.Failed || strings.Contains(out.Error, "fell over") {
+		t.Errorf("%+v", out)
+	}
+}

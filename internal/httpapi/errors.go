@@ -41,7 +41,11 @@ func (a *API) logFailure(c *gin.Context, e *gateway.Error) {
 	case e.Code == gateway.Internal:
 		a.Log.Error("a request failed", "request", requestID(c), "error", e)
 	case e.Code == gateway.Overloaded || e.Code == gateway.BackendFailed || e.Code == gateway.BackendTimeout:
-		a.Log.Warn("a request failed", "request", requestID(c), "code", e.Code, "error", e)
+		why := error(e)
+		if e.Cause != nil {
+			why = e.Cause // the message is for the client: a backend's words may quote the prompt
+		}
+		a.Log.Warn("a request failed", "request", requestID(c), "code", e.Code, "error", why)
 	}
 }
 
