@@ -77,13 +77,16 @@ func (x *exchange) translate(c *call) error {
 // askUsage asks for the usage of a stream whose client has not asked for it: what a request took has to be known.
 func (x *exchange) askUsage(c *call) error {
 	body := x.req.Body.Bytes()
-	if gjson.GetBytes(body, "stream_options.include_usage").Bool() {
+	switch options := gjson.GetBytes(body, "stream_options"); {
+	case options.Get("include_usage").Bool():
 		return nil
+	case options.Type != gjson.Null && !options.IsObject():
+		return invalid("stream_options: must be an object. Leave it out, or send {\"include_usage\": true}.", nil)
 	}
 	named := x.scan
 	asking, err := sjson.SetRawBytes(named.SetModel(slices.Clone(body), c.target.Model), "stream_options.include_usage", []byte("true"))
 	if err != nil {
-		return invalid("stream_options: must be an object.", err)
+		return err // it is well-formed JSON, and so can be changed
 	}
 	c.body, c.unasked = backend.NewBody(asking), true
 	return nil

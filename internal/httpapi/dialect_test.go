@@ -83,6 +83,17 @@ func TestAnOpenAIStreamPassesUnchangedButForTheUsageNobodyAskedFor(t *testing.T)
 	}
 }
 
+func TestStreamOptionsThatAreNoneAreNotMended(t *testing.T) {
+	for _, options := range []string{`"x"`, `[]`, `1`} {
+		w := newWorld(t, streamed(chatAnswer+chatUsage+chatEnd), speaking("openai"))
+		res, text := w.post("/v1/chat/completions", strings.Replace(chatAsk, `"stream":true`, `"stream":true,"stream_options":`+options, 1), "Anthropic-Version", "")
+		if res.StatusCode != 400 || !strings.Contains(gjson.Get(text, "error.message").String(), "stream_options") {
+			t.Errorf("%s: %d %s", options, res.StatusCode, text)
+		}
+		w.nothingHappened()
+	}
+}
+
 func TestABrokenOpenAIStreamNeverEndsCleanly(t *testing.T) {
 	for name, model := range map[string]http.HandlerFunc{
 		"cut between events": streamed(chatAnswer, abort),

@@ -14,13 +14,13 @@ const firstBackoff = 250 * time.Millisecond
 // Trip is one request's way through the targets of its rule: each in turn, those that are well before those that are
 // left alone, and round again while attempts are left. It belongs to one goroutine.
 type Trip struct {
-	health *Health
-	order  []gateway.Target
-	left   int           // attempts
-	budget time.Duration // for pauses
-	pause  time.Duration // before the next round
-	untold []gateway.Target
-	asked  time.Duration // the shortest time that a target of this round asked for
+	health  *Health
+	order   []gateway.Target
+	left    int           // attempts
+	budget  time.Duration // for pauses
+	pause   time.Duration // before the next round
+	untried []gateway.Target
+	asked   time.Duration // the shortest time that a target of this round asked for
 }
 
 // NewTrip begins the way of a request. The key says which session it belongs to: all requests of a session have the
@@ -30,7 +30,7 @@ func (t *Table) NewTrip(rule gateway.Rule, key, asked string, health *Health, wa
 	for i, target := range order {
 		order[i] = t.Resolve(target, asked)
 	}
-	return &Trip{health: health, order: order, untold: slices.Clone(order), left: rule.Attempts, budget: wait, pause: firstBackoff}
+	return &Trip{health: health, order: order, untried: slices.Clone(order), left: rule.Attempts, budget: wait, pause: firstBackoff}
 }
 
 // Next answers the next target and how long to wait before it is tried; ok is false where there is none.
@@ -38,15 +38,15 @@ func (t *Trip) Next() (target gateway.Target, wait time.Duration, ok bool) {
 	if t.left <= 0 || len(t.order) == 0 {
 		return gateway.Target{}, 0, false
 	}
-	if len(t.untold) == 0 {
+	if len(t.untried) == 0 {
 		if wait, ok = t.rest(); !ok {
 			return gateway.Target{}, 0, false
 		}
-		t.untold, t.asked = slices.Clone(t.order), 0
+		t.untried, t.asked = slices.Clone(t.order), 0
 	}
-	i := max(0, slices.IndexFunc(t.untold, t.health.Usable))
-	target = t.untold[i]
-	t.untold = slices.Delete(t.untold, i, i+1)
+	i := max(0, slices.IndexFunc(t.untried, t.health.Usable))
+	target = t.untried[i]
+	t.untried = slices.Delete(t.untried, i, i+1)
 	t.left--
 	return target, wait, true
 }
@@ -64,7 +64,7 @@ func (t *Trip) rest() (time.Duration, bool) {
 }
 
 // More reports whether Next would answer a target, and at once.
-func (t *Trip) More() bool { return t.left > 0 && len(t.untold) > 0 }
+func (t *Trip) More() bool { return t.left > 0 && len(t.untried) > 0 }
 
 // Asked notes that a target asked for a pause.
 func (t *Trip) Asked(d time.Duration) {
@@ -77,11 +77,11 @@ func (t *Trip) Asked(d time.Duration) {
 func (t *Trip) Forget(target gateway.Target) {
 	t.left++
 	same := func(other gateway.Target) bool { return other == target }
-	t.order, t.untold = slices.DeleteFunc(t.order, same), slices.DeleteFunc(t.untold, same)
+	t.order, t.untried = slices.DeleteFunc(t.order, same), slices.DeleteFunc(t.untried, same)
 }
 
 // Again has a target tried once more, before any other.
 func (t *Trip) Again(target gateway.Target) {
-	t.untold = slices.Insert(t.untold, 0, target)
+	t.untried = slices.Insert(t.untried, 0, target)
 	t.left++
 }
