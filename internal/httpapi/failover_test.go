@@ -236,3 +236,30 @@ func TestASessionStaysWithItsTarget(t *testing.T) {
 		t.Errorf("all sessions went to %v", places)
 	}
 }
+
+// A backend may answer before it has read the request. What is sent to the next one is then made in memory of its own:
+// the race detector sees it if not.
+func TestTheNextAttemptDoesNotTouchWhatTheLastIsStillSending(t *testing.T) {
+	long := strings.Replace(ask, `"hi"`, `"`+strings.Repeat("words ", 2<<20)+`"`, 1)
+	early := func(rw http.ResponseWriter, _ *http.Request) { refusing529(rw) }
+	var sent string
+	w := newWorld(t, nil, twoBackends(t, early))
+	w.model = func(rw http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		sent = string(body)
+		streamed(answer)(rw, r)
+	}
+	if res, text := w.post("/v1/messages", long); res.StatusCode != http.StatusOK || text != answer {
+		t.Fatalf("%d %q", res.StatusCode, text)
+	}
+	if sent != strings.Replace(long, "claude-opus-5-5", "model-two", 1) {
+		t.Errorf("the second backend was sent %d bytes of something else", len(sent))
+	}
+}
+
+// refusing529 answers at once, without reading the request.
+func refusing529(rw http.ResponseWriter) {
+	rw.WriteHeader(529)
+	_, _ = io.WriteString(rw, `{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}`)
+	_ = http.NewResponseController(rw).Flush()
+}

@@ -258,3 +258,20 @@ func TestABackendTakesACallInItsOwnDialectOrTheOther(t *testing.T) {
 		}
 	}
 }
+
+func TestEachFailedProbeDoublesThePause(t *testing.T) {
+	c := newClock()
+	h := NewHealth(1, time.Second, time.Minute, c.now)
+	h.Failed(target("a"))
+	for pause := time.Second; pause <= 32*time.Second; pause *= 2 {
+		c.pass(pause - time.Millisecond)
+		if h.Usable(target("a")) {
+			t.Fatalf("tried again before %s had passed", pause)
+		}
+		c.pass(time.Millisecond)
+		if !h.Usable(target("a")) {
+			t.Fatalf("not tried again after %s", pause)
+		}
+		h.Failed(target("a"))
+	}
+}
