@@ -57,8 +57,10 @@ func classify(code gateway.Code) (status int, kind string) {
 		return http.StatusUnauthorized, "authentication_error"
 	case gateway.Forbidden:
 		return http.StatusForbidden, "permission_error"
-	case gateway.NotFound:
+	case gateway.NotFound, gateway.Missing:
 		return http.StatusNotFound, "not_found_error"
+	case gateway.Conflict:
+		return http.StatusConflict, "invalid_request_error"
 	case gateway.TooLarge:
 		return http.StatusRequestEntityTooLarge, "request_too_large"
 	case gateway.QuotaSpent:

@@ -36,13 +36,22 @@ func (c *Config) CheckFrontend() error {
 		positive("upstream.idle_timeout", int64(c.Upstream.IdleTimeout)), positive("audit.lease_ttl", int64(c.Audit.LeaseTTL)),
 		positive("upstream.first_byte_timeout", int64(c.Upstream.FirstByteTimeout)), positive("upstream.eject_after", int64(c.Upstream.EjectAfter)),
 		positive("upstream.eject_for", int64(c.Upstream.EjectFor)), positive("upstream.eject_max", int64(c.Upstream.EjectMax)),
-		c.checkZone(), c.checkBackends(), c.checkRoutes(), c.checkModels(), c.checkPrices(),
+		c.checkZone(), c.checkTables(), c.checkBatch(),
 	)
+}
+
+// checkTables checks what decides where requests go.
+func (c *Config) checkTables() error {
+	return errors.Join(c.checkBackends(), c.checkRoutes(), c.checkModels(), c.checkPrices())
 }
 
 // CheckWorker returns every reason why a worker cannot run on this configuration.
 func (c *Config) CheckWorker() error {
-	return errors.Join(
+	var running error // of items
+	if c.Batch.Enabled {
+		running = errors.Join(c.checkZone(), c.checkTables(), c.checkBatch())
+	}
+	return errors.Join(running,
 		required("database.url", c.Database.URL), required("redis.url", c.Redis.URL),
 		required("temporal.address", c.Temporal.Address), required("temporal.namespace", c.Temporal.Namespace),
 		required("temporal.task_queue", c.Temporal.TaskQueue),

@@ -19,6 +19,7 @@ type Config struct {
 	Audit    Audit           `koanf:"audit"`
 	Quota    Quota           `koanf:"quota"`
 	Worker   Worker          `koanf:"worker"`
+	Batch    Batch           `koanf:"batch"`
 	Upstream Upstream        `koanf:"upstream"`
 	Backends []Backend       `koanf:"backends"`
 	Models   []Model         `koanf:"models"`
@@ -182,6 +183,7 @@ type Route struct {
 	Model    string   `koanf:"model"`    // of that target
 	Targets  []Target `koanf:"targets"`  // in the order they are tried
 	Attempts int      `koanf:"attempts"` // at most, before the client is told of a failure; 0: each target once
+	Batch    string   `koanf:"batch"`    // "native": items of batches are handed to the batch API of the first target's backend; "" sends each by itself
 }
 
 // Target is one place that a route leads to.
@@ -222,7 +224,7 @@ func (c *Config) Routes() gateway.Routes {
 }
 
 func (r Route) rule() gateway.Rule {
-	rule := gateway.Rule{Match: r.Match, Attempts: r.Attempts}
+	rule := gateway.Rule{Match: r.Match, Attempts: r.Attempts, Native: r.Batch == BatchNative}
 	for _, t := range r.targets() {
 		rule.Choices = append(rule.Choices, gateway.Choice{Target: gateway.Target{Backend: t.Backend, Model: t.Model}, Weight: t.Weight})
 	}

@@ -27,6 +27,12 @@ func Default() Config {
 			LongRunningAfter: 10 * time.Second, LongRunningDeadline: time.Hour,
 			SweepInterval: 20 * time.Second, LeaseRecheck: 5 * time.Second, LeakAge: 30 * time.Second,
 		},
+		Batch: Batch{
+			Enabled: true, TaskQueue: "gateway-batch", MaxItems: 100_000, MaxBytes: 256 << 20, MaxFile: 200 << 20, MaxLines: 50_000,
+			UploadIdle: time.Minute, Window: 24 * time.Hour, Retention: 29 * 24 * time.Hour,
+			Concurrency: 32, Chunk: 100, Chunks: 4, ChunkTime: time.Minute, NativeChunk: 10_000, Attempts: 5, Recheck: 10 * time.Minute,
+			SubmissionTTL: time.Hour,
+		},
 		Upstream: Upstream{
 			ConnectTimeout: 5 * time.Second, FirstByteTimeout: time.Minute, HeaderTimeout: 10 * time.Minute, IdleTimeout: 2 * time.Minute,
 			RetryWait: 10 * time.Second, EjectAfter: 5, EjectFor: 5 * time.Second, EjectMax: 2 * time.Minute,

@@ -88,6 +88,7 @@ func (c *Config) checkRoute(at string, r Route) error {
 	if len(r.Targets) > 0 && (r.Backend != "" || r.Model != "") {
 		errs = append(errs, fmt.Errorf("%s: use either backend and model, or targets", at))
 	}
+	errs = append(errs, c.checkNative(at, r))
 	var seen []gateway.Target
 	for _, t := range r.targets() {
 		errs = append(errs, notNegative(at+": weight", t.Weight))
@@ -101,6 +102,18 @@ func (c *Config) checkRoute(at string, r Route) error {
 		seen = append(seen, target)
 	}
 	return errors.Join(errs...)
+}
+
+// checkNative checks the way of a route's batches.
+func (c *Config) checkNative(at string, r Route) error {
+	if r.Batch == "" {
+		return nil
+	}
+	first := r.targets()[0].Backend
+	if i := slices.IndexFunc(c.Backends, func(b Backend) bool { return b.Name == first }); i >= 0 && c.Backends[i].Kind != "" && c.Backends[i].Kind != KindHTTP {
+		return fmt.Errorf("%s: batch: %s has no batch API that the gateway knows; leave batch out", at, first)
+	}
+	return oneOf(at+": batch", r.Batch, BatchNative)
 }
 
 func (c *Config) checkModels() error {

@@ -15,6 +15,8 @@ const (
 	Unauthenticated Code = "unauthenticated" // no valid token
 	Forbidden       Code = "forbidden"       // a valid token that may not do this
 	NotFound        Code = "not_found"       // no such model or path
+	Missing         Code = "missing"         // no such batch or file, or it is another's
+	Conflict        Code = "conflict"        // what is there already, or is under way, does not allow it
 	TooLarge        Code = "too_large"       // the body is over the limit
 	QuotaSpent      Code = "quota_spent"     // the window's limit is reached
 	Overloaded      Code = "overloaded"      // the gateway cannot take the request now; nothing was sent

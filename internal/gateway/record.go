@@ -79,10 +79,11 @@ type Intent struct {
 	Target         Target // of the first attempt
 	Session        string // the client's session id; "" if it named none
 	Window         Window
-	Charge         Charge // what the request takes from its window until it is settled
-	Cost           Cost   // of the estimated input; what an interrupted request is taken to have cost
-	Reserved       bool   // the quota store holds Charge; false where it was away and the tier has no limit
-	Body           Body   // the bytes as the client sent them
+	Charge         Charge  // what the request takes from its window until it is settled
+	Cost           Cost    // of the estimated input; what an interrupted request is taken to have cost
+	Reserved       bool    // the quota store holds Charge; false where it was away and the tier has no limit
+	Body           Body    // the bytes as the client sent them
+	Item           ItemRef // of a batch; zero for a request that is none's
 }
 
 // Attempt is one sending of a request after the first, on record before it leaves. The first is the intent's.

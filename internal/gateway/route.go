@@ -23,6 +23,7 @@ type Rule struct {
 	Match    string   // a model id, a family ("haiku"), a vendor ("claude"), or "*" for everything
 	Choices  []Choice // where to
 	Attempts int      // how often a request may be sent before its client is told of a failure
+	Native   bool     // items of batches are handed to the first target's own batch API
 }
 
 // Choice is one target of a rule.

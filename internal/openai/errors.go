@@ -42,6 +42,10 @@ func classify(c gateway.Code) (status int, kind, code string) {
 		return http.StatusForbidden, "invalid_request_error", "permission_denied"
 	case gateway.NotFound:
 		return http.StatusNotFound, "invalid_request_error", "model_not_found"
+	case gateway.Missing:
+		return http.StatusNotFound, "invalid_request_error", "not_found"
+	case gateway.Conflict:
+		return http.StatusConflict, "invalid_request_error", "conflict"
 	case gateway.TooLarge:
 		return http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large"
 	case gateway.QuotaSpent:

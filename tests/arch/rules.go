@@ -32,21 +32,23 @@ func Repository() Rules {
 		Module: "github.com/openova-io/llm-gateway",
 		Layers: [][]string{
 			// Nouns, rules and leaf helpers: no I/O beyond reading what they are handed.
-			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan", "internal/zstdx"},
+			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan", "internal/api"},
 			// The wire types of the two dialects.
 			{"internal/anthropic", "internal/openai"},
 			{"internal/translate", "internal/wire"},
 			// Adapters, each named after its technology, and the steps of the workflows.
 			{
-				"activities", "internal/backend", "internal/oidc", "internal/postgres", "internal/record",
-				"internal/redis", "internal/spool", "internal/telemetry", "internal/temporal",
+				"activities", "internal/backend", "internal/oidc", "internal/pace", "internal/postgres", "internal/record",
+				"internal/redis", "internal/spool", "internal/submission", "internal/telemetry", "internal/temporal",
 			},
 			// Which backend to try next.
 			{"internal/routing"},
 			// One request and its answer, whatever server it came in by.
 			{"internal/exchange"},
+			// The items of batches, each an exchange.
+			{"internal/batch"},
 			{"workflows"},
-			{"internal/adapter", "internal/httpapi", "internal/relay"},
+			{"internal/adapter", "internal/cli", "internal/httpapi", "internal/relay"},
 			// The only place that wires them together.
 			{"internal/app"},
 			{"cmd/*"},
@@ -63,7 +65,7 @@ func Repository() Rules {
 			"github.com/coreos/go-oidc":   {"internal/oidc"},
 			"github.com/gin-gonic/gin":    {"internal/httpapi", "internal/app"},
 			"github.com/knadh/koanf":      {"internal/config"},
-			"github.com/spf13/cobra":      {"cmd/*", "internal/app"},
+			"github.com/spf13/cobra":      {"cmd/*", "internal/app", "internal/cli"},
 			"github.com/stretchr/testify": {},
 		},
 		Pure: map[string][]string{
