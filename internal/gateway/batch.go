@@ -1,10 +1,8 @@
 package gateway
 
 import (
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -123,9 +121,11 @@ type ItemRef struct {
 // Begun is what is on record of an item that was admitted and has not ended: a process died, or gave up, while it ran.
 // It goes on as the same request.
 type Begun struct {
-	ID   uuid.UUID // of the request
-	At   time.Time
-	Sent int // attempts on record
+	ID     uuid.UUID // of the request
+	At     time.Time // when it was admitted
+	Sent   int       // attempts on record
+	Status int       // what the last of them was answered; 0 if that is not known
+	Reason string    // why it is sent again
 }
 
 // WaitingItem is an item that has not ended.
@@ -173,6 +173,18 @@ type ChunkResult struct {
 	Left   int        // items that have not ended
 	Next   int        // the first of them; To if there are none
 	Wait   Wait       // what those wait for; zero: nothing, the time for a piece of work was over
+}
+
+// NativeBatch is a batch of a backend's own, to which items were handed.
+type NativeBatch struct {
+	ID        uuid.UUID
+	Batch     uuid.UUID // whose items it has
+	Target    Target
+	Endpoint  Endpoint    // at the backend
+	NativeID  string      // the backend's name of it
+	Requests  []uuid.UUID // of its items, which go by these names there
+	Items     []int       // their places in the batch, in the same order, ascending
+	CreatedAt time.Time
 }
 
 // File is what a caller uploaded to make a batch of, or the results of one.
@@ -226,62 +238,4 @@ type DuplicateItem struct {
 
 func (d *DuplicateItem) Error() string {
 	return fmt.Sprintf("item %d: the custom_id %q is another item's", d.N, d.CustomID)
-}
-
-// The prefixes of the ids that callers see.
-const (
-	anthropicBatch = "msgbatch_"
-	openaiBatch    = "batch_"
-	filePrefix     = "file-"
-)
-
-// PublicID is the batch's id as callers see it, in the manner of its dialect: "msgbatch_…" or "batch_…", with the 32
-// hexadecimal digits of the id.
-func (b *Batch) PublicID() string { return PublicBatchID(b.Endpoint.Dialect(), b.ID) }
-
-// PublicBatchID is the id of a batch of a dialect as callers see it.
-func PublicBatchID(d Dialect, id uuid.UUID) string {
-	if d == Anthropic {
-		return anthropicBatch + hex.EncodeToString(id[:])
-	}
-	return openaiBatch + hex.EncodeToString(id[:])
-}
-
-// ParseBatchID is the reverse of PublicBatchID; ok is false if s is no batch's id.
-func ParseBatchID(s string) (id uuid.UUID, d Dialect, ok bool) {
-	if digits, found := strings.CutPrefix(s, anthropicBatch); found {
-		id, ok = parseHex(digits)
-		return id, Anthropic, ok
-	}
-	digits, found := strings.CutPrefix(s, openaiBatch)
-	id, ok = parseHex(digits)
-	return id, OpenAI, ok && found
-}
-
-// PublicFileID is a file's id as callers see it: "file-…"; "" for the zero UUID.
-func PublicFileID(id uuid.UUID) string {
-	if id == uuid.Nil {
-		return ""
-	}
-	return filePrefix + hex.EncodeToString(id[:])
-}
-
-// ParseFileID is the reverse of PublicFileID; ok is false if s is no file's id.
-func ParseFileID(s string) (id uuid.UUID, ok bool) {
-	digits, found := strings.CutPrefix(s, filePrefix)
-	if !found {
-		return uuid.Nil, false
-	}
-	return parseHex(digits)
-}
-
-func parseHex(digits string) (id uuid.UUID, ok bool) {
-	if len(digits) != 2*len(id) || strings.ToLower(digits) != digits {
-		return uuid.Nil, false
-	}
-	b, err := hex.DecodeString(digits)
-	if err != nil {
-		return uuid.Nil, false
-	}
-	return uuid.UUID(b), true
 }

@@ -5,6 +5,9 @@ import "math"
 // Cost is money, in billionths of the price list's currency.
 type Cost int64
 
+// Units is the cost in the currency's own unit.
+func (c Cost) Units() float64 { return float64(c) / 1e9 }
+
 // Price is what a model costs, in units of the price list's currency per million tokens.
 type Price struct {
 	Match                                string // as in a Rule

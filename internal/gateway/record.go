@@ -39,6 +39,23 @@ func (e Endpoint) In(d Dialect) (counterpart Endpoint, ok bool) {
 	return "", false
 }
 
+// Path is where a service has the endpoint: "/v1/messages".
+func (e Endpoint) Path() string {
+	switch e {
+	case Messages:
+		return "/v1/messages"
+	case CountTokens:
+		return "/v1/messages/count_tokens"
+	case Chat:
+		return "/v1/chat/completions"
+	case Responses:
+		return "/v1/responses"
+	case Embeddings:
+		return "/v1/embeddings"
+	}
+	return "/"
+}
+
 // Charged is how many requests a call of the endpoint takes from the quota: counting tokens is free.
 func (e Endpoint) Charged() int64 {
 	if e == CountTokens {

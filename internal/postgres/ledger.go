@@ -21,6 +21,13 @@ var (
 
 const settlementColumns = `id, subject, window_start, window_reset, charge_requests, charge_tokens, reserved`
 
+const ledgerColumns = `id, admitted_at, first_byte_at, ended_at, subject, user_name, tier, endpoint,
+	dialect, stream, session, model_requested, model_routed, backend, status, http_status,
+	error, stop_reason, upstream_id, input_tokens, output_tokens, cache_read_tokens,
+	cache_write_tokens, usage_estimated, charge_requests, charge_tokens, reserved,
+	window_start, window_reset, request_digest, response_digest, attempts, cost_nanos,
+	first_model_routed, first_backend, batch_id, batch_n`
+
 const (
 	// An outcome whose intent is missing is left where it is: it is a duplicate, or else something to look into.
 	moveToLedger = `
@@ -32,16 +39,12 @@ const (
 				o.error, o.stop_reason, o.upstream_id, o.input_tokens, o.output_tokens, o.cache_read_tokens,
 				o.cache_write_tokens, o.usage_estimated, o.charge_requests, o.charge_tokens, i.reserved,
 				i.window_start, i.window_reset, i.request_digest, o.response_digest, o.attempts, o.cost_nanos,
-				CASE WHEN o.attempts > 1 THEN i.model_routed END, CASE WHEN o.attempts > 1 THEN i.backend END
+				CASE WHEN o.attempts > 1 THEN i.model_routed END, CASE WHEN o.attempts > 1 THEN i.backend END,
+				i.batch_id, i.batch_n
 		), closed AS (
 			DELETE FROM intents i USING moved WHERE i.id = moved.id
 		)
-		INSERT INTO ledger (id, admitted_at, first_byte_at, ended_at, subject, user_name, tier, endpoint,
-			dialect, stream, session, model_requested, model_routed, backend, status, http_status,
-			error, stop_reason, upstream_id, input_tokens, output_tokens, cache_read_tokens,
-			cache_write_tokens, usage_estimated, charge_requests, charge_tokens, reserved,
-			window_start, window_reset, request_digest, response_digest, attempts, cost_nanos,
-			first_model_routed, first_backend)
+		INSERT INTO ledger (` + ledgerColumns + `)
 		SELECT * FROM moved
 		ON CONFLICT DO NOTHING
 		RETURNING ` + settlementColumns

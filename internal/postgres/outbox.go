@@ -36,14 +36,14 @@ func (db *DB) Pending(ctx context.Context, exclude []uuid.UUID, limit int) ([]ga
 }
 
 // LongRunning answers the requests that were staged at least age ago and have not ended, the oldest first, without
-// those in exclude. Their status is [gateway.Streaming], their charge and cost are what they were admitted with.
+// those in exclude and the items of batches. Their status is [gateway.Streaming], their charge and cost are what they were admitted with.
 func (db *DB) LongRunning(ctx context.Context, age time.Duration, exclude []uuid.UUID, limit int) ([]gateway.Entry, error) {
 	return query(ctx, db, "long running", scanEntry, `
 		SELECT `+intentColumns+`, coalesce(last.model, i.model_routed), coalesce(last.backend, i.backend),
 			coalesce(last.n, 1), i.cost_nanos, NULL::timestamptz, 'streaming', 0, '', '', 0::bigint, 0::bigint, 0::bigint,
 			0::bigint, false, i.charge_requests, i.charge_tokens
 		FROM intents i `+joinLast+`
-		WHERE i.staged_at <= now() - $1::interval AND i.id <> ALL ($2)
+		WHERE i.batch_id IS NULL AND i.staged_at <= now() - $1::interval AND i.id <> ALL ($2)
 			AND NOT EXISTS (SELECT FROM outcomes o WHERE o.id = i.id)
 		ORDER BY i.id LIMIT $3`, age, ids(exclude), limit)
 }

@@ -10,21 +10,22 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// A row and its body go in together. Neither statement names the conflict it passes over: that would take the
-// right to read, which the frontend does not have.
+// A row and its body go in together. What the frontend runs does not name the conflict it passes over: that would take
+// the right to read, which it does not have.
 const (
-	stageIntent = `
+	insertIntent = `
 		WITH body AS (
 			INSERT INTO bodies (request_id, kind, zstd, size, digest)
 			VALUES ($1, 'request', $20, $21, $19) ON CONFLICT DO NOTHING
 		)
 		INSERT INTO intents (id, instance, admitted_at, subject, user_name, tier, endpoint, dialect, stream, session,
 			model_requested, model_routed, backend, window_start, window_reset, charge_requests, charge_tokens,
-			reserved, request_digest, cost_nanos)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $22)
-		ON CONFLICT DO NOTHING`
-	stageAttempt = `
-		INSERT INTO attempts (request_id, n, at, backend, model, after_status, after_error)
+			reserved, request_digest, cost_nanos, batch_id, batch_n)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $22, $23, $24::bigint)`
+	stageIntent = insertIntent + ` ON CONFLICT DO NOTHING`
+
+	insertAttempt = `INSERT INTO attempts (request_id, n, at, backend, model, after_status, after_error) `
+	stageAttempt  = insertAttempt + `
 		VALUES ($1, $2::bigint, $3, $4, $5, $6::bigint, $7)
 		ON CONFLICT DO NOTHING`
 	stageOutcome = `
@@ -46,25 +47,40 @@ func (db *DB) Stage(ctx context.Context, intents []*gateway.Intent, attempts []*
 	if len(intents)+len(attempts)+len(outcomes) == 0 {
 		return nil
 	}
+	statements := []statement{{"stage_intent", stageIntent}, {"stage_attempt", stageAttempt}, {"stage_outcome", stageOutcome}}
+	err := db.pipelined(ctx, statements, func(ctx context.Context, conn *pgx.Conn) error {
+		return stage(ctx, conn.PgConn(), intents, attempts, outcomes)
+	})
+	if err != nil {
+		return fmt.Errorf("postgres: stage %d intents, %d attempts and %d outcomes: %w", len(intents), len(attempts), len(outcomes), err)
+	}
+	return nil
+}
+
+// statement is a statement that a connection keeps prepared.
+type statement struct{ name, sql string }
+
+// pipelined has a transaction sent over a connection that knows the statements, once more if it had to give way.
+func (db *DB) pipelined(ctx context.Context, statements []statement, send func(context.Context, *pgx.Conn) error) error {
 	ctx, cancel := db.bounded(ctx)
 	defer cancel()
 	conn, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return fmt.Errorf("postgres: stage: %w", err) // nothing was sent
+		return err // nothing was sent
 	}
 	defer conn.Release()
 	// A connection prepares a statement once and remembers it; this is no round trip the next time.
-	for _, statement := range [][2]string{{"stage_intent", stageIntent}, {"stage_attempt", stageAttempt}, {"stage_outcome", stageOutcome}} {
-		if _, err := conn.Conn().Prepare(ctx, statement[0], statement[1]); err != nil {
-			return fmt.Errorf("postgres: stage: prepare: %w", err) // nothing was sent
+	for _, s := range statements {
+		if _, err := conn.Conn().Prepare(ctx, s.name, s.sql); err != nil {
+			return fmt.Errorf("prepare %s: %w", s.name, err) // nothing was sent
 		}
 	}
-	err = stage(ctx, conn.Conn().PgConn(), intents, attempts, outcomes)
+	err = send(ctx, conn.Conn())
 	if gaveWay(err) {
-		err = stage(ctx, conn.Conn().PgConn(), intents, attempts, outcomes)
+		err = send(ctx, conn.Conn())
 	}
 	if err != nil {
-		return fmt.Errorf("postgres: stage %d intents, %d attempts and %d outcomes: %w", len(intents), len(attempts), len(outcomes), fate(err))
+		return fate(err)
 	}
 	return nil
 }
@@ -94,7 +110,7 @@ func stage(ctx context.Context, conn *pgconn.PgConn, intents []*gateway.Intent, 
 	return pipeline.Close() // reads all answers, and answers the first error
 }
 
-// intent makes the parameters of stageIntent.
+// intent makes the parameters of insertIntent.
 func (p *params) intent(in *gateway.Intent) {
 	p.reset()
 	p.uuid(in.ID)
@@ -119,9 +135,16 @@ func (p *params) intent(in *gateway.Intent) {
 	p.bytes(in.Body.Zstd)
 	p.int64(in.Body.Size)
 	p.int64(int64(in.Cost))
+	if in.Item == (gateway.ItemRef{}) {
+		p.null()
+		p.null()
+	} else {
+		p.uuid(in.Item.Batch)
+		p.int64(int64(in.Item.N))
+	}
 }
 
-// attempt makes the parameters of stageAttempt.
+// attempt makes the parameters of insertAttempt.
 func (p *params) attempt(a *gateway.Attempt) {
 	p.reset()
 	p.uuid(a.Request)

@@ -27,14 +27,20 @@ func TestABatchIsStagedWholeOrNotAtAll(t *testing.T) {
 // An error that comes with the commit, after every statement went well, is seen too.
 func TestAnErrorAtCommitIsAnError(t *testing.T) {
 	s := start(t)
-	s.Exec(t, `
-		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
-		CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON intents DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
+	s.refuseAtCommit(t, "intents")
 	err := s.frontend.Stage(t.Context(), []*gateway.Intent{newIntent()}, nil, nil)
 	if err == nil || errors.Is(err, gateway.ErrFateUnknown) {
 		t.Fatalf("error = %v, want one that is certain", err)
 	}
 	s.wantRows(t, [4]int64{})
+}
+
+// refuseAtCommit lets rows into the table, and fails their transactions in the end.
+func (s *stack) refuseAtCommit(t *testing.T, table string) {
+	t.Helper()
+	s.Exec(t, `
+		CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'refused'; END $$;
+		CREATE CONSTRAINT TRIGGER refuse AFTER INSERT ON `+table+` DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION refuse()`)
 }
 
 func TestStagingTwiceIsStagingOnce(t *testing.T) {

@@ -12,14 +12,15 @@ import (
 const abandonedError = "The gateway stopped while the request was running; whether the model answered is not known."
 
 // Abandoned answers the frontend processes that have running requests and no lease. It answers none while the
-// server is younger than ttl, the time a lease is given for: nobody could renew while it was down.
+// server is younger than ttl, the time a lease is given for: nobody could renew while it was down. The items of batches
+// are not a frontend's: whoever works on the batch next goes on with them.
 //
 // A process that was cut off from the database looks the same, so look twice, longer than a renewal apart, and
 // close only those that are named both times.
 func (db *DB) Abandoned(ctx context.Context, ttl time.Duration) ([]uuid.UUID, error) {
 	return query(ctx, db, "abandoned", scanID, `
 		SELECT DISTINCT i.instance FROM intents i
-		WHERE pg_postmaster_start_time() < now() - $1::interval
+		WHERE i.batch_id IS NULL AND pg_postmaster_start_time() < now() - $1::interval
 			AND NOT EXISTS (SELECT FROM leases l WHERE l.instance = i.instance AND l.expires_at > now())
 			AND NOT EXISTS (SELECT FROM outcomes o WHERE o.id = i.id)`, ttl)
 }
@@ -36,7 +37,7 @@ func (db *DB) CloseAbandoned(ctx context.Context, instances []uuid.UUID, limit i
 		SELECT i.id, $3, 0, $4, '', '', i.charge_tokens, 0, 0, 0, true, i.charge_requests, i.charge_tokens, now(),
 			coalesce(last.model, i.model_routed), coalesce(last.backend, i.backend), coalesce(last.n, 1), i.cost_nanos
 		FROM intents i `+joinLast+`
-		WHERE i.instance = ANY ($1)
+		WHERE i.batch_id IS NULL AND i.instance = ANY ($1)
 			AND NOT EXISTS (SELECT FROM leases l WHERE l.instance = i.instance AND l.expires_at > now())
 			AND NOT EXISTS (SELECT FROM outcomes o WHERE o.id = i.id)
 		ORDER BY i.id LIMIT $2

@@ -56,6 +56,12 @@ func newUpgrade(t *testing.T) *upgrade {
 	return &upgrade{s, provider}
 }
 
+// latest is the version that the code is written for.
+func (u *upgrade) latest() int64 {
+	sources := u.provider.ListSources()
+	return sources[len(sources)-1].Version
+}
+
 func (u *upgrade) to(t *testing.T, version int64) {
 	t.Helper()
 	current, err := u.provider.GetDBVersion(t.Context())
@@ -95,7 +101,7 @@ func TestRequestsInFlightPassThroughTheUpgrade(t *testing.T) {
 	ended := u.insert(t, postgrestest.Superuser, intentOfV1, outcomeOfV1)
 	running := u.insert(t, postgrestest.Superuser, intentOfV1)
 	recorded := u.insert(t, postgrestest.Superuser, ledgerOfV1)
-	u.to(t, 2)
+	u.to(t, u.latest())
 	late := u.insert(t, postgrestest.Frontend, intentOfV1, outcomeOfV1) // of a frontend that is not renewed yet
 	byOld := u.insert(t, postgrestest.Worker, ledgerOfV1)
 
@@ -132,7 +138,7 @@ func TestTheUpgradeCanBeTakenBackAndMadeAgain(t *testing.T) {
 	u.to(t, 1)
 	schema := u.schema(t)
 	for range 2 {
-		u.to(t, 2)
+		u.to(t, u.latest())
 		s := &stack{u.Server, open(t, u.URL(postgrestest.Frontend)), open(t, u.URL(postgrestest.Worker))}
 		s.write(t, s.stageEnded(t, 1)[0])
 		s.stageEnded(t, 1)
@@ -170,7 +176,7 @@ func TestTheUpgradeIsMadeUnderLoad(t *testing.T) {
 	migrated := make(chan error, 1)
 	go func() {
 		time.Sleep(100 * time.Millisecond)
-		_, err := u.provider.UpTo(t.Context(), 2)
+		_, err := u.provider.Up(t.Context())
 		time.Sleep(100 * time.Millisecond)
 		migrated <- err
 	}()

@@ -2,7 +2,9 @@ package record
 
 import (
 	"crypto/sha256"
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/klauspost/compress/zstd"
 
@@ -13,8 +15,11 @@ import (
 // and its compressed bytes.
 const segment = 128 << 10
 
-// Compressor makes stored bodies. It is safe for concurrent use.
-type Compressor struct{ encoder *zstd.Encoder }
+// Compressor makes stored bodies, and reads them. It is safe for concurrent use.
+type Compressor struct {
+	encoder *zstd.Encoder
+	decoder *zstd.Decoder
+}
 
 // NewCompressor makes a compressor.
 func NewCompressor() (*Compressor, error) {
@@ -22,7 +27,11 @@ func NewCompressor() (*Compressor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("zstd: %w", err)
 	}
-	return &Compressor{encoder}, nil
+	decoder, err := zstd.NewReader(nil, zstd.WithDecoderLowmem(true), zstd.WithDecodeAllCapLimit(true))
+	if err != nil {
+		return nil, fmt.Errorf("zstd: %w", err)
+	}
+	return &Compressor{encoder, decoder}, nil
 }
 
 // Body is the stored form of bytes that are here as a whole.
@@ -31,6 +40,27 @@ func (c *Compressor) Body(b []byte) gateway.Body {
 		return gateway.Body{}
 	}
 	return seal(c.encoder.EncodeAll(b, make([]byte, 0, 128+len(b)/3)), int64(len(b)))
+}
+
+// Open appends to dst what b is the stored form of: b.Size bytes, never more. A body without a digest is read unchecked;
+// not all are stored with theirs.
+func (c *Compressor) Open(dst []byte, b gateway.Body) ([]byte, error) {
+	switch {
+	case b.Size < 0:
+		return dst, fmt.Errorf("a stored body of %d bytes", b.Size)
+	case b.Digest != [sha256.Size]byte{} && b.Digest != sha256.Sum256(b.Zstd):
+		return dst, errors.New("a stored body is not what its digest is of")
+	}
+	whole := len(dst) + int(b.Size)
+	dst = slices.Grow(dst, int(b.Size))
+	read, err := c.decoder.DecodeAll(b.Zstd, dst[:len(dst):whole])
+	if err != nil {
+		return dst, fmt.Errorf("a stored body of %d bytes: %w", b.Size, err)
+	}
+	if len(read) != whole {
+		return dst, fmt.Errorf("a stored body of %d bytes has %d", b.Size, len(read)-len(dst))
+	}
+	return append(dst, read[len(dst):]...), nil // where it is already, as a rule, with the room that dst has
 }
 
 // Tape records bytes as they pass.
