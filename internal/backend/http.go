@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/config"
-	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 // service speaks a dialect over plain HTTP: the Anthropic API, vLLM, anything compatible with OpenAI.
@@ -44,7 +43,7 @@ func (s *service) Send(ctx context.Context, c Call) (*http.Response, error) {
 	body := c.Body.edit(s.leaveOut(c, header), "")
 	s.putIn(c, header)
 	target := *s.base
-	target.Path += path(c.Endpoint)
+	target.Path += c.Endpoint.Path()
 	target.RawQuery = c.Query
 	res, err := post(ctx, s.transport, &target, header, body)
 	if err != nil {
@@ -54,23 +53,6 @@ func (s *service) Send(ctx context.Context, c Call) (*http.Response, error) {
 		hideAccount(res.Header)
 	}
 	return res, nil
-}
-
-// path is where a service has an endpoint.
-func path(e gateway.Endpoint) string {
-	switch e {
-	case gateway.Messages:
-		return "/v1/messages"
-	case gateway.CountTokens:
-		return "/v1/messages/count_tokens"
-	case gateway.Chat:
-		return "/v1/chat/completions"
-	case gateway.Responses:
-		return "/v1/responses"
-	case gateway.Embeddings:
-		return "/v1/embeddings"
-	}
-	return "/"
 }
 
 // post sends a body and takes over the caller's hold on it.

@@ -110,8 +110,13 @@ func (c *Config) checkNative(at string, r Route) error {
 		return nil
 	}
 	first := r.targets()[0].Backend
-	if i := slices.IndexFunc(c.Backends, func(b Backend) bool { return b.Name == first }); i >= 0 && c.Backends[i].Kind != "" && c.Backends[i].Kind != KindHTTP {
-		return fmt.Errorf("%s: batch: %s has no batch API that the gateway knows; leave batch out", at, first)
+	if i := slices.IndexFunc(c.Backends, func(b Backend) bool { return b.Name == first }); i >= 0 {
+		switch b := c.Backends[i]; {
+		case b.Kind != "" && b.Kind != KindHTTP:
+			return fmt.Errorf("%s: batch: %s has no batch API that the gateway knows; leave batch out", at, first)
+		case b.Auth.Mode == AuthCaller:
+			return fmt.Errorf("%s: batch: %s is called with its callers' own logins, and nobody is there when a batch runs; leave batch out", at, first)
+		}
 	}
 	return oneOf(at+": batch", r.Batch, BatchNative)
 }

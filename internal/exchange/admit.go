@@ -9,22 +9,53 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// admit reserves the request's quota and puts it on record. After a nil error it may be sent; after any other nothing
-// was charged.
-func (x *exchange) admit(ctx context.Context, limits gateway.Limits) error {
+// enter brings the request to where it may be sent: admitted, or on record once more. After an error nothing was
+// charged that was not charged before.
+func (x *exchange) enter(ctx context.Context, limits gateway.Limits) error {
 	if !x.s.Lease.Valid() {
 		return &gateway.Error{Code: gateway.Overloaded, RetryAfter: 2 * time.Second, Message: "The gateway has lost touch with its database and takes no new requests. Nothing was sent or charged. Try again in a few seconds."}
 	}
+	x.describe()
+	if x.req.Begun != nil {
+		return x.resume(ctx)
+	}
+	return x.admit(ctx, limits)
+}
+
+// describe makes the request's record, but for what is found out on the way.
+func (x *exchange) describe() {
 	x.intent = gateway.Intent{
 		ID: x.req.ID, Instance: x.s.Instance, AdmittedAt: x.began, Principal: x.req.Principal,
 		Endpoint: x.req.Endpoint, Dialect: x.req.Endpoint.Dialect(), Stream: x.scan.Stream,
 		ModelRequested: x.asked, Target: x.call.target, Session: x.req.Session,
-		Window: gateway.DayWindow(x.began, x.s.Zone),
+		Window: gateway.DayWindow(x.began, x.s.Zone), Item: x.req.Item,
+		Charge: gateway.Charge{Requests: x.req.Endpoint.Charged()},
 	}
+	if x.intent.Charge.Requests > 0 {
+		x.intent.Charge.Tokens = gateway.EstimateTokens(len(x.req.Body.Bytes()))
+	}
+	x.intent.Cost = x.cost(gateway.Usage{Input: x.intent.Charge.Tokens})
+}
+
+// resume puts on record that a request that was admitted before is sent again. Its reservation, its window and its
+// first record are as they were.
+func (x *exchange) resume(ctx context.Context) error {
+	return x.recordAttempt(ctx, x.req.Begun.Status, x.req.Begun.Reason)
+}
+
+// recordAttempt puts on record that the request is about to be sent once more, and what came of the attempt before.
+func (x *exchange) recordAttempt(ctx context.Context, status int, reason string) error {
+	return x.s.Recorder.Attempt(ctx, &gateway.Attempt{
+		Request: x.intent.ID, N: x.sent + 1, At: time.Now(), Target: x.call.target, Status: status, Reason: reason,
+	})
+}
+
+// admit reserves the request's quota and puts it on record. After a nil error it may be sent; after any other nothing
+// was charged.
+func (x *exchange) admit(ctx context.Context, limits gateway.Limits) error {
 	if err := x.reserve(ctx, limits); err != nil {
 		return err
 	}
-	x.intent.Cost = x.cost(gateway.Usage{Input: x.intent.Charge.Tokens})
 	x.intent.Body = x.s.Compressor.Body(x.req.Body.Bytes())
 	if err := x.s.Recorder.Admit(ctx, &x.intent); err != nil {
 		// If the record may have been committed, its outcome will settle the reservation; else it is given back here.
@@ -33,17 +64,16 @@ func (x *exchange) admit(ctx context.Context, limits gateway.Limits) error {
 		}
 		return err
 	}
+	x.s.Metrics.Admitted(&x.intent)
 	return nil
 }
 
 // reserve takes the request out of its window. A free call takes nothing and asks nobody.
 func (x *exchange) reserve(ctx context.Context, limits gateway.Limits) error {
 	in := &x.intent
-	in.Charge = gateway.Charge{Requests: in.Endpoint.Charged()}
 	if in.Charge.Requests == 0 {
 		return nil
 	}
-	in.Charge.Tokens = gateway.EstimateTokens(len(x.req.Body.Bytes()))
 	ctx, cancel := context.WithTimeout(ctx, x.s.QuotaTimeout)
 	defer cancel()
 	used, refusal, err := x.s.Quota.Reserve(ctx, in.Principal.Subject, in.Window, limits, in.ID, in.Charge)

@@ -44,10 +44,7 @@ func (x *exchange) next(ctx context.Context, failed *failure) bool {
 	if found, _ := x.take(ctx); !found {
 		return false
 	}
-	err := x.s.Recorder.Attempt(ctx, &gateway.Attempt{
-		Request: x.intent.ID, N: x.sent + 1, At: time.Now(), Target: x.call.target, Status: failed.status, Reason: failed.reason,
-	})
-	if err != nil {
+	if err := x.recordAttempt(ctx, failed.status, failed.reason); err != nil {
 		x.s.Log.Warn("an attempt cannot be put on record, so it is not made", "request", x.intent.ID, "backend", x.call.target.Backend, "error", err)
 		x.call = present
 		return false

@@ -92,7 +92,7 @@ func (x *exchange) judge(res *http.Response) (kind string, again bool) {
 		kind = "answered"
 		x.s.Health.Succeeded(target)
 	}
-	if wait := retryAfter(res.Header, time.Now()); again && wait > 0 {
+	if wait := RetryAfter(res.Header, time.Now()); again && wait > 0 {
 		x.s.Health.Wait(target, wait)
 		x.trip.Asked(wait)
 	}

@@ -58,8 +58,8 @@ func (x *exchange) modelHeader() {
 	h.Set("X-Gateway-Model-Routed", headerValue(x.call.target.Model))
 }
 
-// retryAfter is what a backend asks for; 0 if it asks for nothing.
-func retryAfter(h http.Header, now time.Time) time.Duration {
+// RetryAfter is how long a backend asks to be left alone; 0 if it asks for nothing.
+func RetryAfter(h http.Header, now time.Time) time.Duration {
 	if ms, err := strconv.ParseFloat(h.Get("Retry-After-Ms"), 64); err == nil && ms > 0 {
 		return time.Duration(ms * float64(time.Millisecond))
 	}

@@ -13,15 +13,7 @@ import (
 // plan reads the request and finds the first target that can take it. Where x.call has no backend after a nil error,
 // the request is to count tokens and none of the targets counts.
 func (x *exchange) plan(ctx context.Context) (gateway.Plan, error) {
-	var err error
-	if x.scan, err = jsonscan.Scan(x.req.Body.Bytes()); err != nil {
-		return gateway.Plan{}, invalid("The request body is not valid JSON: "+err.Error()+".", err)
-	}
-	x.asked = x.scan.Model
-	if strings.TrimSpace(x.asked) == "" {
-		return gateway.Plan{}, invalid("model: Field required. Name the model to use; GET /v1/models lists them.", nil)
-	}
-	plan, err := x.table.Routes.Plan(x.req.Principal.Tier)
+	plan, err := x.read()
 	if err != nil {
 		return plan, err
 	}
@@ -32,6 +24,19 @@ func (x *exchange) plan(ctx context.Context) (gateway.Plan, error) {
 	}
 	x.trip = x.table.NewTrip(rule, x.pin(), wanted.ID, x.s.Health, x.s.RetryWait)
 	return plan, x.choose(ctx, wanted)
+}
+
+// read reads the request and finds the plan of its caller.
+func (x *exchange) read() (gateway.Plan, error) {
+	var err error
+	if x.scan, err = jsonscan.Scan(x.req.Body.Bytes()); err != nil {
+		return gateway.Plan{}, invalid("The request body is not valid JSON: "+err.Error()+".", err)
+	}
+	x.asked = x.scan.Model
+	if strings.TrimSpace(x.asked) == "" {
+		return gateway.Plan{}, invalid("model: Field required. Name the model to use; GET /v1/models lists them.", nil)
+	}
+	return x.table.Routes.Plan(x.req.Principal.Tier)
 }
 
 // pin is what the order of targets is drawn by: a session stays where its prompt cache is, and where the signatures of

@@ -58,7 +58,9 @@ type Request struct {
 	Header    http.Header
 	Caller    http.Header // the caller's own credential for backends that want it; nil if there is none
 	Session   string
-	Body      *backend.Body // held by the caller
+	Body      *backend.Body   // held by the caller
+	Item      gateway.ItemRef // of a batch; zero for a request that is none's
+	Begun     *gateway.Begun  // it was admitted and sent before, and nobody knows how that ended; nil else
 }
 
 // Options are a Service's patience and place.
@@ -108,7 +110,7 @@ type exchange struct {
 // Serve answers a request. The error, a *gateway.Error, is for the caller to tell the client; it is only returned
 // while nothing has been written. An answer that breaks off later is reported to the client in its stream.
 func (s *Service) Serve(ctx context.Context, req *Request, client Client) error {
-	x := &exchange{s: s, req: req, client: client, table: s.Table(), format: wire.Of(req.Endpoint), began: time.Now()}
+	x := s.exchange(req, client)
 	plan, err := x.plan(ctx)
 	if err != nil {
 		return err
@@ -116,11 +118,18 @@ func (s *Service) Serve(ctx context.Context, req *Request, client Client) error 
 	if x.call.backend == nil {
 		return x.countHere()
 	}
-	if err := x.admit(ctx, plan.Limits); err != nil {
+	if err := x.enter(ctx, plan.Limits); err != nil {
 		return err
 	}
-	s.Metrics.Admitted(&x.intent)
 	return x.deliver(ctx)
+}
+
+func (s *Service) exchange(req *Request, client Client) *exchange {
+	x := &exchange{s: s, req: req, client: client, table: s.Table(), format: wire.Of(req.Endpoint), began: time.Now()}
+	if req.Begun != nil {
+		x.began, x.sent = req.Begun.At, req.Begun.Sent
+	}
+	return x
 }
 
 // buffer lends a buffer for one answer.

@@ -103,3 +103,17 @@ func (t *Table) Resolve(target gateway.Target, asked string) gateway.Target {
 	}
 	return target
 }
+
+// First is the target that a request is sent to first if all is well, and the rule that says so; ok is false where the
+// rules send it nowhere. The key is the one that its trip is made with.
+func (t *Table) First(tier gateway.Tier, asked, key string) (rule gateway.Rule, target gateway.Target, ok bool) {
+	plan, err := t.Routes.Plan(tier)
+	if err != nil {
+		return gateway.Rule{}, gateway.Target{}, false
+	}
+	wanted := gateway.ParseModel(gateway.Unalias(asked))
+	if rule, err = plan.Rule(wanted); err != nil || len(rule.Choices) == 0 {
+		return gateway.Rule{}, gateway.Target{}, false
+	}
+	return rule, t.Resolve(rule.Order(key)[0], wanted.ID), true
+}

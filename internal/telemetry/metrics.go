@@ -100,7 +100,7 @@ func (m *Requests) Ended(in *gateway.Intent, out *gateway.Outcome) {
 			m.tokens.WithLabelValues(out.Target.Backend, kind).Add(float64(n))
 		}
 	}
-	m.cost.WithLabelValues(out.Target.Backend).Add(float64(out.Cost) / 1e9)
+	m.cost.WithLabelValues(out.Target.Backend).Add(out.Cost.Units())
 }
 
 func since(from, to time.Time) float64 { return to.Sub(from).Seconds() }
