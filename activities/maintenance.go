@@ -9,8 +9,14 @@ import (
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// closeAtOnce is how many abandoned requests are closed in one statement.
-const closeAtOnce = 1000
+const (
+	closeAtOnce = 1000 // abandoned requests that are closed in one statement
+	tidyAtOnce  = 2000 // rows of old batches that are deleted in one
+	tidyRounds  = 25   // such statements in one sweep; the next one goes on
+
+	// uploadAge is how long an upload may take. What its frontend has left behind by dying is given up then.
+	uploadAge = 2 * time.Hour
+)
 
 // Staging is where requests are on record while they run.
 type Staging interface {
@@ -21,6 +27,7 @@ type Staging interface {
 	EnsurePartitions(ctx context.Context) error
 	Unknown(ctx context.Context, ids []uuid.UUID) ([]uuid.UUID, error)
 	Settlements(ctx context.Context, ids []uuid.UUID) ([]gateway.Settlement, error)
+	TidyBatches(ctx context.Context, uploadAge, retention time.Duration, limit int) (int64, error)
 }
 
 // Reservations is the quota, and what was reserved in it long ago and is still open.
@@ -35,6 +42,8 @@ type Maintenance struct {
 	Quota    Reservations
 	LeaseTTL time.Duration // how long a frontend's lease is given for
 	LeakAge  time.Duration // a reservation this old of a request that is nowhere on record has leaked
+
+	BatchRetention time.Duration // of a batch's results, from its end
 }
 
 // Abandoned answers the frontends that have running requests and no lease. One that was cut off from the database
@@ -83,8 +92,8 @@ func (m *Maintenance) ReleaseLeaked(ctx context.Context) (int, error) {
 	return released, err
 }
 
-// Tidy drops what was staged a second time and leases that have run out, makes the partitions of the months to come,
-// and answers how many rows it dropped.
+// Tidy drops what was staged a second time, leases that have run out and batches that are past their time, makes the
+// partitions of the months to come, and answers how many rows it dropped.
 func (m *Maintenance) Tidy(ctx context.Context) (int64, error) {
 	dropped, err := m.Staging.DropSettledDuplicates(ctx)
 	if err != nil {
@@ -92,6 +101,16 @@ func (m *Maintenance) Tidy(ctx context.Context) (int64, error) {
 	}
 	if err := m.Staging.PruneLeases(ctx); err != nil {
 		return dropped, err
+	}
+	for range tidyRounds {
+		n, err := m.Staging.TidyBatches(ctx, uploadAge, m.BatchRetention, tidyAtOnce)
+		dropped += n
+		if err != nil {
+			return dropped, err
+		}
+		if n == 0 {
+			break
+		}
 	}
 	return dropped, m.Staging.EnsurePartitions(ctx)
 }

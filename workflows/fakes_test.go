@@ -94,6 +94,10 @@ func (s *staging) PruneLeases(context.Context) error { s.tidied++; return nil }
 
 func (s *staging) EnsurePartitions(context.Context) error { s.tidied++; return nil }
 
+func (s *staging) TidyBatches(context.Context, time.Duration, time.Duration, int) (int64, error) {
+	return 0, nil
+}
+
 func (s *staging) Unknown(context.Context, []uuid.UUID) ([]uuid.UUID, error) { return s.unknown, nil }
 
 func (s *staging) Settlements(context.Context, []uuid.UUID) ([]gateway.Settlement, error) {

@@ -42,19 +42,7 @@ type recorder struct {
 //
 // Rename the files that it replaces if a version with the old workflows was ever deployed.
 func TestRecordHistories(t *testing.T) {
-	if *record == "" {
-		t.Skip("it needs a Temporal server: see -record")
-	}
-	c, err := client.Dial(client.Options{
-		HostPort: *record, Namespace: *namespace, Identity: "recorder",
-		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
-	})
-	require.NoError(t, err)
-	t.Cleanup(c.Close)
-	cfg := config.Temporal{Address: *record, Namespace: *namespace, CreateNamespace: true, Retention: 24 * time.Hour}
-	needs := temporal.Needs{Keywords: workflows.Keywords()}
-	require.NoError(t, temporal.Setup(t.Context(), c, cfg, needs, slog.New(slog.DiscardHandler)))
-
+	c := dial(t)
 	outcome := workflows.Outcome{Status: gateway.Completed, Details: workflows.Details(entry())}
 	many := workflows.SettleBacklogInput{IDs: []uuid.UUID{uuid.New(), uuid.New(), uuid.New()}}
 
@@ -108,18 +96,42 @@ func TestRecordHistories(t *testing.T) {
 	})
 }
 
+// dial connects to the server to record on, and makes its namespace fit.
+func dial(t *testing.T) client.Client {
+	t.Helper()
+	if *record == "" {
+		t.Skip("it needs a Temporal server: see -record")
+	}
+	c, err := client.Dial(client.Options{
+		HostPort: *record, Namespace: *namespace, Identity: "recorder",
+		Logger: log.NewStructuredLogger(slog.New(slog.DiscardHandler)),
+	})
+	require.NoError(t, err)
+	t.Cleanup(c.Close)
+	cfg := config.Temporal{Address: *record, Namespace: *namespace, CreateNamespace: true, Retention: 24 * time.Hour}
+	needs := temporal.Needs{Keywords: workflows.Keywords()}
+	require.NoError(t, temporal.Setup(t.Context(), c, cfg, needs, slog.New(slog.DiscardHandler)))
+	return c
+}
+
 func newRecorder(t *testing.T, c client.Client, s *store, st *staging) recorder {
+	t.Helper()
+	return startRecorder(t, c, func(_ string, w worker.Registry) {
+		w.RegisterActivity(&activities.Requests{Ledger: s, Quota: s})
+		if st != nil {
+			st.store = s
+			w.RegisterActivity(&activities.Maintenance{Staging: st, Quota: st})
+		}
+	})
+}
+
+// startRecorder starts a worker on a task queue of its own.
+func startRecorder(t *testing.T, c client.Client, register func(queue string, w worker.Registry)) recorder {
 	t.Helper()
 	r := recorder{client: c, queue: "record-" + uuid.NewString()}
 	w := worker.New(c, r.queue, worker.Options{BuildID: "recorded"}) //nolint:staticcheck // it keeps a checksum of the test's binary out of the files
-	w.RegisterWorkflow(workflows.Request)
-	w.RegisterWorkflow(workflows.SettleBacklog)
-	w.RegisterWorkflow(workflows.Sweep)
-	w.RegisterActivity(&activities.Requests{Ledger: s, Quota: s})
-	if st != nil {
-		st.store = s
-		w.RegisterActivity(&activities.Maintenance{Staging: st, Quota: st})
-	}
+	registerAll(w)
+	register(r.queue, w)
 	require.NoError(t, w.Start())
 	t.Cleanup(w.Stop)
 	return r

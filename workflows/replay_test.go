@@ -22,10 +22,14 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 	for _, file := range files {
 		t.Run(filepath.Base(file), func(t *testing.T) {
 			replayer := worker.NewWorkflowReplayer()
-			replayer.RegisterWorkflow(workflows.Request)
-			replayer.RegisterWorkflow(workflows.SettleBacklog)
-			replayer.RegisterWorkflow(workflows.Sweep)
+			registerAll(replayer)
 			require.NoError(t, replayer.ReplayWorkflowHistoryFromJSONFile(log.NewStructuredLogger(slog.New(slog.DiscardHandler)), file))
 		})
+	}
+}
+
+func registerAll(w interface{ RegisterWorkflow(workflow any) }) {
+	for _, workflow := range []any{workflows.Request, workflows.SettleBacklog, workflows.Sweep, workflows.Batch} {
+		w.RegisterWorkflow(workflow)
 	}
 }

@@ -1,21 +1,24 @@
 package workflows
 
 import (
+	"errors"
 	"time"
 
 	"go.temporal.io/sdk/temporal"
 	"go.temporal.io/sdk/workflow"
 )
 
-// step runs an activity until it succeeds, however long that takes, and stores its result in out unless that is nil.
+// step runs an activity until it succeeds, however long that takes, and stores its result in out unless that is nil. Its
+// error is one that no repetition helps against.
 //
 // It is tried inside the workflow's own task first, where it costs no more than the work itself. If that does not
 // succeed within seconds, because Redis or the database is away, it becomes an ordinary activity: the server retries
 // it without holding anything of the worker's, the history does not grow, and the Web UI shows it as pending, with
 // its last error and the time of the next attempt.
 func step(ctx workflow.Context, out, activity any, args ...any) error {
-	if workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, quickly()), activity, args...).Get(ctx, out) == nil {
-		return nil
+	err := workflow.ExecuteLocalActivity(workflow.WithLocalActivityOptions(ctx, quickly()), activity, args...).Get(ctx, out)
+	if said, ok := errors.AsType[*temporal.ApplicationError](err); err == nil || ok && said.NonRetryable() {
+		return err
 	}
 	return workflow.ExecuteActivity(workflow.WithActivityOptions(ctx, forever()), activity, args...).Get(ctx, out)
 }

@@ -93,7 +93,7 @@ func cost(c gateway.Cost) string {
 	if c == 0 {
 		return ""
 	}
-	return strconv.FormatFloat(float64(c)/1e9, 'f', -1, 64)
+	return strconv.FormatFloat(c.Units(), 'f', -1, 64)
 }
 
 func tokens(u gateway.Usage) string {

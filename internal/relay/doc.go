@@ -10,4 +10,5 @@
 //	running for long                Request that is delayed until its deadline: to be seen in the Web UI, at no cost
 //	ended, and was running for long signal to that Request, which cuts the delay
 //	ended, and hundreds more with it SettleBacklog, hundreds in one workflow
+//	batches that have not ended     Batch, again and again, so that one whose workflow was terminated goes on
 package relay

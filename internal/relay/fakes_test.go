@@ -25,6 +25,8 @@ type world struct {
 	waiting map[string]bool        // workflows that wait for their signal
 	closed  map[string]bool        // workflows that have ended
 	told    []workflows.Outcome    // by signals
+	unended []*gateway.Batch       // batches that have not ended
+	driven  map[string]bool        // workflows of batches that run, and whether they are told to stop
 	lost    chan struct{}          // closed to end a leadership
 	terms   int
 
@@ -33,8 +35,62 @@ type world struct {
 	refuse  func(id string) bool // workflows that are not accepted
 	slow    func(id string) bool // workflows whose start is not answered in time
 	calls   []call
-	batches int // SettleBacklog at the same time, at most
+	options []client.StartWorkflowOptions // of the batches' workflows
+	batches int                           // SettleBacklog at the same time, at most
 	running int
+}
+
+// batch puts a batch on record whose items are all there.
+func (w *world) batch() *gateway.Batch {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	b := &gateway.Batch{ID: uuid.Must(uuid.NewV7()), Endpoint: gateway.Messages, Principal: gateway.Principal{User: "petra", Tier: "pro"}, Total: 25}
+	b.WorkflowID = b.PublicID()
+	w.unended = append(w.unended, b)
+	return b
+}
+
+// isDriven tells whether a batch has a workflow, isTold whether that is told to stop.
+func (w *world) isDriven(b *gateway.Batch) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	_, ok := w.driven[b.WorkflowID]
+	return ok
+}
+
+func (w *world) isTold(b *gateway.Batch) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.driven[b.WorkflowID]
+}
+
+func (w *world) started() []client.StartWorkflowOptions {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.options
+}
+
+func (w *world) UnendedBatches(context.Context, int) (found []gateway.Batch, _ error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, b := range w.unended {
+		found = append(found, *b)
+	}
+	return found, nil
+}
+
+func (w *world) SignalWorkflow(ctx context.Context, id, _, name string, _ any) error {
+	if err := w.answers(ctx, id); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.calls = append(w.calls, call{kind: name, id: id})
+	if _, ok := w.driven[id]; !ok {
+		return serviceerror.NewNotFound("no such workflow")
+	}
+	w.driven[id] = true
+	return nil
 }
 
 type request struct {
@@ -43,14 +99,14 @@ type request struct {
 }
 
 type call struct {
-	kind  string // "start", "delay", "signal" or "backlog"
+	kind  string // "start", "delay", "signal", "backlog", "batch" or "Cancel"
 	id    string
 	eager bool
 }
 
 func newWorld() *world {
 	return &world{
-		staged: map[uuid.UUID]*request{}, ledger: map[uuid.UUID]int{}, waiting: map[string]bool{}, closed: map[string]bool{},
+		staged: map[uuid.UUID]*request{}, ledger: map[uuid.UUID]int{}, waiting: map[string]bool{}, closed: map[string]bool{}, driven: map[string]bool{},
 		lost: make(chan struct{}), refuse: func(string) bool { return false }, slow: func(string) bool { return false },
 	}
 }
@@ -177,6 +233,13 @@ func (w *world) ExecuteWorkflow(ctx context.Context, o client.StartWorkflowOptio
 		w.running++
 		w.batches = max(w.batches, w.running)
 		return batch{world: w, ids: in.IDs}, nil
+	case workflows.BatchInput:
+		w.calls = append(w.calls, call{"batch", o.ID, o.EnableEagerStart})
+		if _, ok := w.driven[o.ID]; ok {
+			return nil, &serviceerror.WorkflowExecutionAlreadyStarted{}
+		}
+		w.driven[o.ID] = false
+		w.options = append(w.options, o)
 	case workflows.RequestInput:
 		kind := "start"
 		if in.Running {

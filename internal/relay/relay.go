@@ -26,6 +26,8 @@ type Outbox interface {
 	LongRunning(ctx context.Context, age time.Duration, exclude []uuid.UUID, limit int) ([]gateway.Entry, error)
 	// Backlog answers how many requests have ended, and how long ago the first of them.
 	Backlog(ctx context.Context) (n int64, oldest time.Duration, err error)
+	// UnendedBatches answers batches whose items are all on record and that have not ended, the oldest first.
+	UnendedBatches(ctx context.Context, limit int) ([]gateway.Batch, error)
 }
 
 // Starter is what the relay needs of a Temporal client.
@@ -33,9 +35,10 @@ type Starter interface {
 	ExecuteWorkflow(ctx context.Context, options client.StartWorkflowOptions, workflow any, args ...any) (client.WorkflowRun, error)
 	SignalWithStartWorkflow(ctx context.Context, workflowID, signalName string, signalArg any, options client.StartWorkflowOptions,
 		workflow any, workflowArgs ...any) (client.WorkflowRun, error)
+	SignalWorkflow(ctx context.Context, workflowID, runID, signalName string, arg any) error
 }
 
-// Config is how fast and how patient a relay is. All fields are needed.
+// Config is how fast and how patient a relay is. All fields but the last are needed.
 type Config struct {
 	TaskQueue           string
 	Interval            time.Duration // between looks at the outbox
@@ -44,6 +47,7 @@ type Config struct {
 	BacklogChunk        int           // how many that are
 	LongRunningAfter    time.Duration // when a running request is given a workflow
 	LongRunningDeadline time.Duration // the delay of that workflow
+	Batches             bool          // start those, too
 }
 
 // Relay empties the outbox. Make it with [New].
@@ -57,6 +61,8 @@ type Relay struct {
 	underway *set // have a workflow of their own, and are not known to be in the ledger
 	together *set // the same, with a workflow for many
 	delayed  *set // have a workflow that waits for their end
+	begun    *set // batches that have a workflow
+	canceled *set // of those, that have been told to stop
 }
 
 // New makes a relay that does nothing yet, and registers its metrics.
@@ -64,6 +70,7 @@ func New(outbox Outbox, starter Starter, cfg Config, log *slog.Logger, reg prome
 	return &Relay{
 		outbox: outbox, starter: starter, cfg: cfg, log: log, metrics: newMetrics(reg),
 		underway: newSet(), together: newSet(), delayed: newSet(),
+		begun: newSet(), canceled: newSet(),
 	}
 }
 
@@ -99,7 +106,7 @@ func (r *Relay) lead(ctx context.Context) error {
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
 	// What a leader before, or we long ago, knew is not to be relied on.
-	for _, s := range []*set{r.underway, r.together, r.delayed} {
+	for _, s := range []*set{r.underway, r.together, r.delayed, r.begun, r.canceled} {
 		s.clear()
 	}
 	t := &term{Relay: r, starts: make(chan struct{}, r.cfg.Concurrency), batches: make(chan struct{}, maxBatches)}
@@ -107,6 +114,9 @@ func (r *Relay) lead(ctx context.Context) error {
 	all.Go(func() { t.empty(ctx) })
 	all.Go(func() { t.showLongRunning(ctx) })
 	all.Go(func() { t.measure(ctx) })
+	if r.cfg.Batches {
+		all.Go(func() { t.runBatches(ctx) })
+	}
 	select {
 	case <-lost:
 		r.log.Warn("the relay leads no more: its database session ended")

@@ -9,7 +9,7 @@ import (
 	"github.com/google/uuid"
 )
 
-// set remembers requests, each until it is removed or its time is up. It is safe for concurrent use.
+// set remembers requests, or batches, each until it is removed or its time is up. It is safe for concurrent use.
 type set struct {
 	mu    sync.Mutex
 	until map[uuid.UUID]time.Time
