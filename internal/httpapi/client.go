@@ -42,3 +42,13 @@ func (c *client) done() {
 		_ = c.conn.SetWriteDeadline(time.Time{})
 	}
 }
+
+// writeFunc is an io.Writer of a function that takes all it is given, or fails.
+type writeFunc func(p []byte) error
+
+func (write writeFunc) Write(p []byte) (int, error) {
+	if err := write(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}

@@ -52,12 +52,15 @@ func (a *API) logFailure(c *gin.Context, e *gateway.Error) {
 // dialect is the one a request is made in. Only models are asked for in both under one path.
 func dialect(r *http.Request) gateway.Dialect {
 	switch path := r.URL.Path; {
-	case strings.HasPrefix(path, "/v1/chat/"), path == "/v1/responses", path == "/v1/embeddings":
+	case strings.HasPrefix(path, "/v1/chat/"), path == "/v1/responses", path == "/v1/embeddings", under(path, "/v1/files"), under(path, "/v1/batches"):
 		return gateway.OpenAI
-	case path == "/v1/models" || strings.HasPrefix(path, "/v1/models/"):
+	case under(path, "/v1/models"):
 		if r.Header.Get("Anthropic-Version") == "" {
 			return gateway.OpenAI
 		}
 	}
 	return gateway.Anthropic
 }
+
+// under tells whether a path is the root, or below it.
+func under(path, root string) bool { return path == root || strings.HasPrefix(path, root+"/") }

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -90,16 +89,14 @@ func indexModel(models []config.Model, id string) int {
 
 // paginate cuts the page that a client asked for, and tells whether there is more in its direction.
 func paginate(all []config.Model, limit, after, before string) (page []config.Model, more bool, err error) {
-	size := defaultPage
-	if limit != "" {
-		if size, err = strconv.Atoi(limit); err != nil || size < 1 || size > maxPage {
-			return nil, false, &gateway.Error{Code: gateway.Invalid, NoRetry: true, Message: fmt.Sprintf("limit: must be a number from 1 to %d.", maxPage)}
-		}
+	size, err := pageSize(limit, defaultPage, maxPage)
+	if err != nil {
+		return nil, false, err
 	}
 	at := func(id string) int { return indexModel(all, id) }
 	switch {
 	case after != "" && before != "":
-		return nil, false, &gateway.Error{Code: gateway.Invalid, NoRetry: true, Message: "after_id and before_id cannot be used together."}
+		return nil, false, bothDirections()
 	case after != "":
 		if i := at(after); i >= 0 {
 			all = all[i+1:]

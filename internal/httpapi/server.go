@@ -40,7 +40,7 @@ type Refusals interface {
 	Refused(code gateway.Code)
 }
 
-// API is everything the paths need. All fields are needed.
+// API is everything the paths need. All fields are needed, but for Batches.
 type API struct {
 	HTTP     config.HTTP
 	Table    func() *routing.Table // the present one
@@ -50,6 +50,7 @@ type API struct {
 	Quota    QuotaReader
 	Health   *Health
 	Refusals Refusals
+	Batches  *Batches // nil if the gateway takes none
 	Log      *slog.Logger
 
 	bodies backend.Pool
@@ -60,7 +61,7 @@ func (a *API) Handler() http.Handler {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = false
-	engine.Use(a.identify, gin.CustomRecoveryWithWriter(nil, a.recovered))
+	engine.Use(abortable, a.identify, gin.CustomRecoveryWithWriter(nil, a.recovered))
 
 	engine.HEAD("/", ok)
 	engine.HEAD("/api/hello", ok)
@@ -76,6 +77,7 @@ func (a *API) Handler() http.Handler {
 	v1.GET("/models", a.models)
 	v1.GET("/models/*id", a.model)
 	engine.GET("/quota", a.authenticate, a.quota)
+	(&batchPaths{a, a.Batches}).route(engine)
 	engine.NoRoute(a.notFound)
 	return anthropic.ForgiveBaseURL(engine)
 }

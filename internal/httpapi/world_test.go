@@ -35,6 +35,7 @@ type world struct {
 	upstream *httptest.Server
 	model    http.HandlerFunc // answers what the gateway sends
 	table    *routing.Table
+	batches  *Batches // nil: the gateway takes none
 	calls    int
 
 	mu         sync.Mutex
@@ -95,7 +96,7 @@ func newWorld(t *testing.T, model http.HandlerFunc, changes ...func(cfg *config.
 	}
 	w.api = &API{
 		HTTP: cfg.HTTP, Table: w.present, Zone: time.UTC, Auth: w, Exchange: w.service, Quota: w,
-		Health: &Health{Log: log}, Refusals: metrics, Log: log,
+		Health: &Health{Log: log}, Refusals: metrics, Batches: w.batches, Log: log,
 	}
 	w.Server = httptest.NewServer(w.api.Handler())
 	t.Cleanup(w.Server.Close)
