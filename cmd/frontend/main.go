@@ -20,7 +20,7 @@ func main() {
 			if err != nil {
 				return err
 			}
-			return app.RunFrontend(cmd.Context(), cfg, file, os.Getenv("ANTHROPIC_OAUTH_TOKEN"), log)
+			return app.RunFrontend(cmd.Context(), cfg, app.Sources{File: file, OperatorToken: os.Getenv("ANTHROPIC_OAUTH_TOKEN")}, log)
 		},
 	}
 	root.PersistentFlags().StringVar(&file, "config", "", app.ConfigFlag)

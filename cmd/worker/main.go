@@ -1,9 +1,10 @@
-// Command worker settles requests that have ended, and migrates the database.
+// Command worker settles requests that have ended, runs batches, and migrates the database.
 package main
 
 import (
 	"context"
 	"log/slog"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -22,7 +23,12 @@ func main() {
 			return run(cmd.Context(), cfg, log)
 		}
 	}
-	root := &cobra.Command{Use: "worker", Short: "Settle requests that have ended", Args: cobra.NoArgs, RunE: with(app.RunWorker)}
+	root := &cobra.Command{
+		Use: "worker", Short: "Settle requests that have ended, and run batches", Args: cobra.NoArgs,
+		RunE: with(func(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
+			return app.RunWorker(ctx, cfg, app.Sources{File: file, OperatorToken: os.Getenv("ANTHROPIC_OAUTH_TOKEN")}, log)
+		}),
+	}
 	root.PersistentFlags().StringVar(&file, "config", "", app.ConfigFlag)
 	root.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "Bring the database's schema up to date", Args: cobra.NoArgs, RunE: with(app.Migrate),

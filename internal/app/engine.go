@@ -20,6 +20,9 @@ import (
 	"github.com/openova-io/llm-gateway/workflows"
 )
 
+// chunkSlots is how many chunks a worker takes at once. Those of one batch are few; the places at backends are shared by all.
+const chunkSlots = 32
+
 // engine is what works in a worker: the workflows and their activities, and the relay that starts them.
 type engine struct {
 	cfg         *config.Config
@@ -27,6 +30,8 @@ type engine struct {
 	relay       *relay.Relay
 	requests    *activities.Requests
 	maintenance *activities.Maintenance
+	items       *items              // nil where batches are off, as are
+	batches     *activities.Batches // these
 	log         *slog.Logger
 	ready       atomic.Bool
 }
@@ -35,13 +40,23 @@ func newEngine(cfg *config.Config, tc client.Client, db *postgres.DB, quota *red
 	r := relay.New(db, tc, relay.Config{
 		TaskQueue: cfg.Temporal.TaskQueue, Interval: cfg.Worker.RelayInterval, Concurrency: cfg.Worker.RelayConcurrency,
 		BacklogThreshold: cfg.Worker.BacklogThreshold, BacklogChunk: cfg.Worker.BacklogChunk,
-		LongRunningAfter: cfg.Worker.LongRunningAfter, LongRunningDeadline: cfg.Worker.LongRunningDeadline,
+		LongRunningAfter: cfg.Worker.LongRunningAfter, LongRunningDeadline: cfg.Worker.LongRunningDeadline, Batches: cfg.Batch.Enabled,
 	}, log, registry)
 	return &engine{
 		cfg: cfg, client: tc, relay: r, log: log,
 		requests:    &activities.Requests{Ledger: db, Quota: quota, OnRecord: r.OnRecord},
-		maintenance: &activities.Maintenance{Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge},
+		maintenance: &activities.Maintenance{Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge, BatchRetention: cfg.Batch.Retention},
 	}
+}
+
+// takeBatches has the engine run batches. The lease is kept until ctx ends.
+func (e *engine) takeBatches(ctx context.Context, from Sources, db *postgres.DB, quota *redis.Quota, registry prometheus.Registerer) (err error) {
+	if e.items, err = newItems(e.cfg, from, db, quota, registry, e.log); err != nil {
+		return err
+	}
+	e.items.hold(ctx, e.cfg, from)
+	e.batches, err = e.items.activities(e.cfg, db, quota)
+	return err
 }
 
 // run waits for Temporal and works until ctx ends. The error is one that it cannot recover from.
@@ -49,10 +64,18 @@ func (e *engine) run(ctx context.Context) error {
 	if temporal.Setup(ctx, e.client, e.cfg.Temporal, e.needs(), e.log) != nil {
 		return nil // it gives up only because ctx ended
 	}
-	fatal := make(chan error, 1)
-	w := e.start(ctx, fatal)
+	fatal := make(chan error, 2)
+	w := e.start(ctx, func() worker.Worker { return e.worker(fatal) })
 	if w == nil {
 		return nil
+	}
+	defer w.Stop()
+	if e.batches != nil {
+		chunks := e.start(ctx, func() worker.Worker { return e.chunkWorker(fatal) })
+		if chunks == nil {
+			return nil
+		}
+		defer chunks.Stop()
 	}
 	e.ready.Store(true)
 	relaying, stop := context.WithCancel(ctx)
@@ -69,16 +92,15 @@ func (e *engine) run(ctx context.Context) error {
 		<-relayed
 		return fmt.Errorf("temporal worker: %w", err)
 	case <-relayed:
-		w.Stop()
 		return nil
 	}
 }
 
 // start starts a Temporal worker, or answers nil when ctx ends before it could. A worker that failed to start cannot
 // be started again, so each try has its own.
-func (e *engine) start(ctx context.Context, fatal chan<- error) worker.Worker {
+func (e *engine) start(ctx context.Context, make func() worker.Worker) worker.Worker {
 	for ctx.Err() == nil {
-		w := e.worker(fatal)
+		w := make()
 		err := w.Start()
 		if err == nil {
 			return w
@@ -107,6 +129,23 @@ func (e *engine) worker(fatal chan<- error) worker.Worker {
 	w.RegisterWorkflow(workflows.Sweep)
 	w.RegisterActivity(e.requests)
 	w.RegisterActivity(e.maintenance)
+	if e.batches != nil {
+		w.RegisterWorkflow(workflows.Batch)
+		w.RegisterActivity(e.batches)
+	}
+	return w
+}
+
+// chunkWorker works on the chunks of batches, apart from everything that requests wait for.
+func (e *engine) chunkWorker(fatal chan<- error) worker.Worker {
+	w := worker.New(e.client, e.cfg.Batch.TaskQueue, worker.Options{
+		DisableWorkflowWorker:              true,
+		MaxConcurrentActivityExecutionSize: chunkSlots,
+		MaxHeartbeatThrottleInterval:       3 * time.Second, // it is by a heartbeat that a chunk learns of its cancelling
+		WorkerStopTimeout:                  workerStop,
+		OnFatalError:                       func(err error) { fatal <- err },
+	})
+	w.RegisterActivity(e.batches)
 	return w
 }
 

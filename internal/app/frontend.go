@@ -12,25 +12,24 @@ import (
 	"github.com/google/uuid"
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/exchange"
 	"github.com/openova-io/llm-gateway/internal/httpapi"
 	"github.com/openova-io/llm-gateway/internal/oidc"
+	"github.com/openova-io/llm-gateway/internal/postgres"
 	"github.com/openova-io/llm-gateway/internal/record"
 	"github.com/openova-io/llm-gateway/internal/redis"
 	"github.com/openova-io/llm-gateway/internal/routing"
 	"github.com/openova-io/llm-gateway/internal/spool"
+	"github.com/openova-io/llm-gateway/internal/submission"
 	"github.com/openova-io/llm-gateway/internal/telemetry"
 )
 
-// RunFrontend serves clients until ctx ends, then lets the running requests end. file is where cfg was read from: its
-// backends, models, prices and tiers are put in force when they change there. operatorToken is the value of
-// ANTHROPIC_OAUTH_TOKEN.
+// RunFrontend serves clients until ctx ends, then lets the running requests end.
 //
 // It needs none of its dependencies to start: while the database, the identity provider or Redis is away it says so
 // on /ready and refuses what it cannot serve.
-func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken string, log *slog.Logger) (err error) {
+func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slog.Logger) (err error) {
 	if err := cfg.CheckFrontend(); err != nil {
 		return fmt.Errorf("config:\n%w", err)
 	}
@@ -43,12 +42,11 @@ func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken st
 		return err
 	}
 	registry := telemetry.NewRegistry()
-	routes, err := newRoutes(cfg, backend.Environment{OperatorToken: operatorToken, Transport: backend.NewTransport(cfg.Upstream)}, telemetry.NewReloads(registry), log)
+	routes, err := newRoutes(cfg, from.environment(cfg), telemetry.NewReloads(registry), log)
 	if err != nil {
 		return err
 	}
-	failing := routing.NewHealth(cfg.Upstream.EjectAfter, cfg.Upstream.EjectFor, cfg.Upstream.EjectMax, time.Now)
-	telemetry.NewBackends(registry, "gateway_backend_ejected", "1 while a backend is left alone because it fails.", routes.ejected(failing))
+	failing := newHealth(cfg, routes, registry)
 	db, err := openDatabase(ctx, cfg.Database)
 	if err != nil {
 		return err
@@ -76,10 +74,14 @@ func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken st
 	defer stopBackground()
 	lease.hold(background, cfg.Database.ConnectTimeout)
 	go spooled.Run(background, db, log)
-	if file != "" {
-		go routes.watch(background, file, cfg)
+	if from.File != "" {
+		go routes.watch(background, from.File, cfg)
 	}
 
+	batches, err := frontendBatches(cfg, db, compressor)
+	if err != nil {
+		return err
+	}
 	metrics := telemetry.NewRequests(registry)
 	auth := oidc.New(cfg.OIDC)
 	health := &httpapi.Health{Log: log, Checks: []httpapi.Check{
@@ -92,13 +94,10 @@ func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken st
 	api := &httpapi.API{
 		HTTP: cfg.HTTP, Table: routes.table.Load, Zone: zone, Auth: auth, Quota: quota,
 		Health: health, Refusals: metrics, Log: log,
+		Batches: batches,
 		Exchange: &exchange.Service{
-			Options: exchange.Options{
-				Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, PingInterval: cfg.HTTP.PingInterval,
-				FirstByteTimeout: cfg.Upstream.FirstByteTimeout, IdleTimeout: cfg.Upstream.IdleTimeout, RetryWait: cfg.Upstream.RetryWait,
-			},
-			Table: routes.table.Load, Health: failing, Quota: quota, Recorder: recorder, Lease: lease, Metrics: metrics,
-			Compressor: compressor, Log: log,
+			Options: patience(cfg, instance, zone), Table: routes.table.Load, Health: failing, Quota: quota, Recorder: recorder,
+			Lease: lease, Metrics: metrics, Compressor: compressor, Log: log,
 		},
 	}
 	server := &http.Server{
@@ -114,6 +113,38 @@ func RunFrontend(ctx context.Context, cfg *config.Config, file, operatorToken st
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	return errors.Join(err, recorder.Close(flush))
+}
+
+// newHealth is what a process knows of its backends' health, and tells of it.
+func newHealth(cfg *config.Config, routes *routes, registry prometheus.Registerer) *routing.Health {
+	health := routing.NewHealth(cfg.Upstream.EjectAfter, cfg.Upstream.EjectFor, cfg.Upstream.EjectMax, time.Now)
+	telemetry.NewBackends(registry, "gateway_backend_ejected", "1 while a backend is left alone because it fails.", routes.ejected(health))
+	return health
+}
+
+// patience is how long an exchange waits for what.
+func patience(cfg *config.Config, instance uuid.UUID, zone *time.Location) exchange.Options {
+	return exchange.Options{
+		Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, PingInterval: cfg.HTTP.PingInterval,
+		FirstByteTimeout: cfg.Upstream.FirstByteTimeout, IdleTimeout: cfg.Upstream.IdleTimeout, RetryWait: cfg.Upstream.RetryWait,
+	}
+}
+
+// frontendBatches is what the paths of batches need; nil where there are none.
+func frontendBatches(cfg *config.Config, db *postgres.DB, compressor *record.Compressor) (*httpapi.Batches, error) {
+	if !cfg.Batch.Enabled {
+		return nil, nil
+	}
+	b := &httpapi.Batches{Config: cfg.Batch, Temporal: cfg.Temporal, Store: db, Compressor: compressor}
+	if cfg.Batch.SubmissionKeyFile == "" {
+		return b, nil
+	}
+	secret, err := readSecret(cfg.Batch.SubmissionKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	b.Submissions, err = submission.NewSigner(secret, cfg.Batch.SubmissionTTL)
+	return b, err
 }
 
 func spoolCheck(s *spool.Spool) func(context.Context) error {

@@ -26,9 +26,9 @@ func Migrate(ctx context.Context, cfg *config.Config, log *slog.Logger) error {
 	return postgres.Migrate(ctx, cfg.Database.URL, log)
 }
 
-// RunWorker settles requests that have ended until ctx ends: it runs the workflows, and the relay that starts them.
-// It needs none of its dependencies to start; on /ready it says when it has found Temporal.
-func RunWorker(ctx context.Context, cfg *config.Config, log *slog.Logger) (err error) {
+// RunWorker settles requests that have ended, and runs the items of batches, until ctx ends: it runs the workflows, and the
+// relay that starts them. It needs none of its dependencies to start; on /ready it says when it has found Temporal.
+func RunWorker(ctx context.Context, cfg *config.Config, from Sources, log *slog.Logger) (err error) {
 	if err := cfg.CheckWorker(); err != nil {
 		return fmt.Errorf("config:\n%w", err)
 	}
@@ -52,6 +52,14 @@ func RunWorker(ctx context.Context, cfg *config.Config, log *slog.Logger) (err e
 	engine := newEngine(cfg, tc, db, quota, registry, log)
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
+	if cfg.Batch.Enabled {
+		background, stopBackground := context.WithCancel(context.WithoutCancel(ctx)) // outlives what is at a backend
+		defer stopBackground()
+		if err := engine.takeBatches(background, from, db, quota, registry); err != nil {
+			return err
+		}
+		defer engine.items.runner.Close()
+	}
 	ended := make(chan struct{})
 	go func() {
 		defer close(ended)
