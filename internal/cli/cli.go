@@ -1,0 +1,81 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+// System is what the commands see of the machine they run on.
+type System struct {
+	In       io.Reader
+	Out, Err io.Writer
+	Getenv   func(string) string
+	Now      func() time.Time
+	Sleep    func(context.Context, time.Duration) error // an error if the context ends first
+	Columns  func() int                                 // of the terminal that Err is; 0 if it is none
+}
+
+// The exit codes of a command.
+const (
+	exitFailed      = 1   // the command could not do what it was asked to
+	exitWithErrors  = 3   // the batch ended, and not every item succeeded
+	exitStopped     = 4   // the batch was canceled, or expired
+	exitInterrupted = 130 // by Ctrl-C, as shells have it
+)
+
+// exit is the error of a command that has said everything already.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Run carries out a command line, which is without the program's name, and answers the exit code.
+func Run(ctx context.Context, sys System, args []string) int {
+	root := newRoot(sys) //nolint:contextcheck // the commands get it from cobra
+	root.SetArgs(args)
+	root.SetIn(sys.In)
+	root.SetOut(sys.Out)
+	root.SetErr(sys.Err)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return 0
+	}
+	if code, ok := errors.AsType[exit](err); ok {
+		return int(code)
+	}
+	fmt.Fprintln(sys.Err, "llmgw:", err)
+	if ctx.Err() != nil {
+		return exitInterrupted
+	}
+	return exitFailed
+}
+
+func newRoot(sys System) *cobra.Command {
+	s := &session{System: sys}
+	root := &cobra.Command{
+		Use: "llmgw", Short: "Work with an LLM gateway",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVar(&s.url, "url", "", "address of the `gateway`; LLMGW_URL, ANTHROPIC_BASE_URL or OPENAI_BASE_URL without it")
+	flags.StringVar(&s.token, "token", "", "your `token`, which others may see in the list of processes; LLMGW_TOKEN, ANTHROPIC_AUTH_TOKEN or OPENAI_API_KEY without it")
+	flags.StringVar(&s.tokenFile, "token-file", "", "`file` with your token, read again whenever it is needed")
+	flags.BoolVar(&s.json, "json", false, "write what was found as JSON")
+	root.MarkFlagsMutuallyExclusive("token", "token-file")
+	root.AddCommand(s.batchCommand())
+	return root
+}
+
+// session is one run of the program: the machine, and the flags that all commands have.
+type session struct {
+	System
+	url, token, tokenFile string
+	json                  bool
+}
+
+// say tells the user something that is not what the command was asked for.
+func (s *session) say(format string, args ...any) { fmt.Fprintf(s.Err, format+"\n", args...) }
