@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"time"
 )
 
 // control returns the handler of /mock/… and of what belongs to a provider but
@@ -30,6 +31,9 @@ func (m *Model) control(config Config) http.Handler {
 		reply(w, m.recorder.snapshot())
 	})
 	mux.HandleFunc("GET /mock/requests", m.getRequests)
+	mux.HandleFunc("GET /mock/items", func(w http.ResponseWriter, _ *http.Request) {
+		reply(w, m.recorder.reached())
+	})
 	return mux
 }
 
@@ -65,8 +69,7 @@ func (m *Model) getRequests(w http.ResponseWriter, r *http.Request) {
 
 // setFaults replaces the switches of all requests.
 func (m *Model) setFaults(s Switches) {
-	m.faults.Store(&s)
-	m.refused.Store(0)
+	m.faults.Store(&faults{Switches: s, since: time.Now()})
 }
 
 // reply writes a value as JSON.

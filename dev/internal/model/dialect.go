@@ -45,7 +45,7 @@ func (x *exchange) refuse(status int, message string) error {
 	envelope := x.dialect.envelope(x, status, message) // may add headers
 	x.note(status, usage{})
 	x.w.WriteHeader(status)
-	if _, err := x.w.Write(envelope); err != nil { //nolint:gosec // JSON, and declared as such
+	if _, err := x.w.Write(envelope); err != nil {
 		return errClientLeft
 	}
 	return errInjected

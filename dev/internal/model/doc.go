@@ -21,7 +21,15 @@
 // query parameters, the header x-mock, or "[x-mock: …]" in the last user message.
 // The later ones in this list win.
 //
-// What it was asked is on record: GET /mock/stats and GET /mock/requests.
+// It has the batch APIs of Anthropic and OpenAI, files included. Each item is
+// answered by what answers single requests, and is on record like one, under the
+// path it would have had. Items are run in another order than they came in; the
+// switches batch_… say when, and what becomes of which. An item that was not run
+// because its batch was cancelled has a result in the Anthropic dialect, and none
+// in OpenAI's.
+//
+// What it was asked is on record: GET /mock/stats and GET /mock/requests, and how
+// often each item of a batch arrived: GET /mock/items.
 //
 // It is also the backend of benchmarks, so a request without switches costs
 // little more than reading its body and writing its answer.

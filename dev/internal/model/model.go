@@ -42,17 +42,26 @@ type Model struct {
 	admit    func(*exchange) (status int, message string)
 	mock     http.Handler
 
-	faults  atomic.Pointer[Switches]
-	refused atomic.Int64 // requests seen by status_first
+	batches *batches
+
+	faults atomic.Pointer[faults]
 
 	toolRequest *regexp.Regexp
 	toolAlso    *regexp.Regexp // what may follow it
+}
+
+// faults are the switches of all requests.
+type faults struct {
+	Switches
+	since time.Time    // when they were set
+	seen  atomic.Int64 // requests since then that a status was set for
 }
 
 // endpoint answers a request whose body has been read.
 type endpoint struct {
 	dialect dialect
 	answer  func(*exchange) error
+	other   bool // its POST has another body than JSON, or none
 }
 
 // New returns a mock provider.
@@ -65,6 +74,7 @@ func New(config Config) *Model {
 		provider:    config.Provider,
 		models:      config.Models,
 		recorder:    newRecorder(max(records, 0)),
+		batches:     &batches{},
 		toolRequest: regexp.MustCompile(`(?i)\buse (?:the )?tool ([\w.-]+)|\buse the ([\w.-]+) tool`),
 		toolAlso:    regexp.MustCompile(`(?i)^\s*and (?:use )?(?:the )?tool ([\w.-]+)|^\s*and (?:use )?the ([\w.-]+) tool`),
 	}
@@ -87,6 +97,8 @@ type exchange struct {
 	sum      [sha256.Size]byte
 	fields   map[string]gjson.Result // of the body, found in one pass
 	model    string                  // that the path names, where the body does not
+	id       string                  // the batch or file that the path names
+	item     item                    // which item of a batch it is, if it is one
 	switches Switches
 	note     func(status int, u usage) // puts on record what is answered
 }
@@ -106,51 +118,66 @@ func (m *Model) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	end := m.recorder.begin(r.URL.Path)
 	err := m.serve(w, r)
-	switch {
-	case err == nil:
-		end(completed)
-	case errors.Is(err, errInjected), errors.Is(err, errCut):
-		end(faulted)
-	default:
-		end(clientAborted)
-	}
+	end(outcomeOf(err))
 	if errors.Is(err, errCut) {
 		// The server's own way to drop a connection in the middle of an answer.
 		panic(http.ErrAbortHandler)
 	}
 }
 
-// serve reads, records, checks and answers a request.
+// outcomeOf says how an exchange ended.
+func outcomeOf(err error) outcome {
+	switch {
+	case err == nil:
+		return completed
+	case errors.Is(err, errInjected), errors.Is(err, errCut):
+		return faulted
+	}
+	return clientAborted
+}
+
+// serve reads and answers a request.
 func (m *Model) serve(w http.ResponseWriter, r *http.Request) error {
 	body, err := readBody(r)
 	if err != nil {
 		return errClientLeft
 	}
-	x := &exchange{w: w, r: r, body: body, sum: sha256.Sum256(body)}
-	x.note = m.recorder.add(r, x.sum, body)
+	return m.handle(&exchange{w: w, r: r, body: body})
+}
+
+// handle records, checks and answers a request whose body is there.
+func (m *Model) handle(x *exchange) error {
+	x.sum = sha256.Sum256(x.body)
+	x.note = m.recorder.add(x.r, x.item, x.sum, x.body)
 	target, found := m.find(x)
 	x.dialect = target.dialect
 	x.dialect.identify(x)
 	if !found {
-		return x.refuse(http.StatusNotFound, "Not found: "+r.Method+" "+r.URL.Path)
+		return x.refuse(http.StatusNotFound, "Not found: "+x.r.Method+" "+x.r.URL.Path)
 	}
 	if status, message := m.admit(x); status != http.StatusOK {
 		return x.refuse(status, message)
 	}
-	if r.Method == http.MethodPost {
-		if !gjson.ValidBytes(body) {
+	if x.r.Method == http.MethodPost && !target.other {
+		if !gjson.ValidBytes(x.body) {
 			return x.refuse(http.StatusBadRequest, "The request body is not valid JSON")
 		}
-		x.fields = gjson.ParseBytes(body).Map()
+		x.fields = gjson.ParseBytes(x.body).Map()
 	}
 	if err := m.applySwitches(x); err != nil {
 		return x.refuse(http.StatusBadRequest, err.Error())
+	}
+	if x.item.batch != "" {
+		x.switches.Delay, x.switches.Stall = 0, off // nobody waits for an item
 	}
 	if err := x.sleep(x.switches.Delay); err != nil {
 		return err
 	}
 	if m.refuses(x.switches) {
 		return x.refuse(x.switches.Status, x.switches.Message)
+	}
+	if x.item.fails {
+		return x.refuse(http.StatusInternalServerError, "")
 	}
 	return target.answer(x)
 }
@@ -168,7 +195,7 @@ func readBody(r *http.Request) ([]byte, error) {
 
 // applySwitches collects the switches of a request, the more specific ones last.
 func (m *Model) applySwitches(x *exchange) error {
-	x.switches = *m.faults.Load()
+	x.switches = m.faults.Load().Switches
 	if x.r.URL.RawQuery != "" {
 		if err := x.switches.setQuery(x.r.URL.Query()); err != nil {
 			return err
@@ -190,7 +217,17 @@ func (m *Model) refuses(s Switches) bool {
 	if s.Status == 0 {
 		return false
 	}
-	return s.StatusFirst == off || m.refused.Add(1) <= int64(s.StatusFirst)
+	f := m.faults.Load()
+	n := f.seen.Add(1)
+	share := int64(s.StatusShare)
+	switch {
+	case s.StatusFirst != off && n > int64(s.StatusFirst),
+		s.StatusShare != off && n*share/100 == (n-1)*share/100,
+		s.StatusFor > 0 && time.Since(f.since) > s.StatusFor,
+		s.StatusOver != off && m.recorder.inFlight() <= s.StatusOver:
+		return false
+	}
+	return true
 }
 
 // sleep waits, unless the client leaves.

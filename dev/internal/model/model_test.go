@@ -197,7 +197,7 @@ func TestRingKeepsTheNewest(t *testing.T) {
 	r := newRecorder(3)
 	request := httptest.NewRequest("GET", "/", nil)
 	for range 5 {
-		r.add(request, [32]byte{}, nil)
+		r.add(request, item{}, [32]byte{}, nil)
 	}
 	got := r.last(-1, "")
 	if len(got) != 3 || got[0].Number != 3 || got[2].Number != 5 {
@@ -286,12 +286,17 @@ func TestOnlyTheNewestRecordsKeepTheirBody(t *testing.T) {
 	r := newRecorder(keptBodies + 50)
 	request := httptest.NewRequest("GET", "/", nil)
 	for range keptBodies + 60 {
-		r.add(request, [32]byte{}, []byte("body"))
+		r.add(request, item{}, [32]byte{}, []byte("body"))
 	}
 	bodies := 0
 	for _, record := range r.last(-1, "") {
 		bodies += len(record.Body) / len("body")
 	}
+	r.add(request, item{}, [32]byte{}, make([]byte, keptBody+1))
+	if huge := r.last(1, ""); huge[0].Body != "" || huge[0].Size != keptBody+1 {
+		t.Errorf("%d bytes of a huge body are kept", len(huge[0].Body))
+	}
+	r.add(request, item{}, [32]byte{}, []byte("body"))
 	if newest := r.last(1, ""); bodies != keptBodies || newest[0].Body != "body" {
 		t.Errorf("%d bodies are kept", bodies)
 	}

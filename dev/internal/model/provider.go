@@ -2,6 +2,7 @@ package model
 
 import (
 	"crypto/subtle"
+	"maps"
 	"net/http"
 	"strings"
 )
@@ -23,27 +24,30 @@ func (m *Model) endpoints() map[string]endpoint {
 	switch m.provider {
 	case Bedrock:
 		return map[string]endpoint{
-			"invoke":                      {bedrock{}, m.invokeModel},
-			"invoke-with-response-stream": {bedrock{}, m.invokeModelStreamed},
-			"count-tokens":                {bedrock{}, m.bedrockCountTokens},
+			"invoke":                      {dialect: bedrock{}, answer: m.invokeModel},
+			"invoke-with-response-stream": {dialect: bedrock{}, answer: m.invokeModelStreamed},
+			"count-tokens":                {dialect: bedrock{}, answer: m.bedrockCountTokens},
 		}
 	case Vertex:
 		return map[string]endpoint{
-			"rawPredict":              {vertex{}, m.rawPredict},
-			"streamRawPredict":        {vertex{list: true}, m.rawPredict},
-			"count-tokens:rawPredict": {vertex{}, m.vertexCountTokens},
-			"chat/completions":        {gemini{}, m.chatCompletions},
+			"rawPredict":              {dialect: vertex{}, answer: m.rawPredict},
+			"streamRawPredict":        {dialect: vertex{list: true}, answer: m.rawPredict},
+			"count-tokens:rawPredict": {dialect: vertex{}, answer: m.vertexCountTokens},
+			"chat/completions":        {dialect: gemini{}, answer: m.chatCompletions},
 		}
 	}
 	api := map[string]endpoint{}
 	if m.provider != OpenAI {
-		api["POST /v1/messages"] = endpoint{anthropic{}, m.messages}
-		api["POST /v1/messages/count_tokens"] = endpoint{anthropic{}, m.countTokens}
+		api["POST /v1/messages"] = endpoint{dialect: anthropic{}, answer: m.messages}
+		api["POST /v1/messages/count_tokens"] = endpoint{dialect: anthropic{}, answer: m.countTokens}
+		maps.Copy(api, m.messageBatches())
 	}
 	if m.provider != Anthropic {
-		api["POST /v1/chat/completions"] = endpoint{openai{}, m.chatCompletions}
-		api["POST /v1/responses"] = endpoint{responses{}, m.responses}
-		api["POST /v1/embeddings"] = endpoint{openai{}, m.embeddings}
+		api["POST /v1/chat/completions"] = endpoint{dialect: openai{}, answer: m.chatCompletions}
+		api["POST /v1/responses"] = endpoint{dialect: responses{}, answer: m.responses}
+		api["POST /v1/embeddings"] = endpoint{dialect: openai{}, answer: m.embeddings}
+		maps.Copy(api, m.openaiFiles())
+		maps.Copy(api, m.openaiBatches())
 	}
 	return api
 }
@@ -59,15 +63,30 @@ func (m *Model) find(x *exchange) (endpoint, bool) {
 	if found, ok := m.api[x.r.Method+" "+x.r.URL.Path]; ok {
 		return found, true
 	}
+	if found, ok := m.api[x.r.Method+" "+x.resource()]; ok {
+		return found, true
+	}
 	path, id, single := strings.Cut(strings.TrimPrefix(x.r.URL.Path, "/v1/"), "/")
 	spoken := m.spoken(x.r)
 	if path != "models" || x.r.Method != http.MethodGet {
 		return endpoint{dialect: spoken}, false
 	}
 	if single {
-		return endpoint{spoken, func(x *exchange) error { return m.oneModel(x, id) }}, true
+		return endpoint{dialect: spoken, answer: func(x *exchange) error { return m.oneModel(x, id) }}, true
 	}
-	return endpoint{spoken, m.listModels}, true
+	return endpoint{dialect: spoken, answer: m.listModels}, true
+}
+
+// resource is the path with "{id}" for the id of a batch or file, which it notes.
+func (x *exchange) resource() string {
+	for _, list := range []string{"/v1/messages/batches/", "/v1/batches/", "/v1/files/"} {
+		if rest, ok := strings.CutPrefix(x.r.URL.Path, list); ok {
+			var verb string
+			x.id, verb, _ = strings.Cut(rest, "/")
+			return strings.TrimSuffix(list+"{id}/"+verb, "/")
+		}
+	}
+	return ""
 }
 
 // spoken is the dialect of a request whose path does not tell: both list models

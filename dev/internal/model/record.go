@@ -3,6 +3,7 @@ package model
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
 	"net/http"
 	"sync"
 	"time"
@@ -31,6 +32,8 @@ type Record struct {
 	Size             int         `json:"size"`           // of the body, bytes
 	Body             string      `json:"body,omitempty"` // of the newest requests
 	GatewayRequestID string      `json:"gateway_request_id,omitempty"`
+	Batch            string      `json:"batch,omitempty"`     // that it was an item of, and its name there
+	CustomID         string      `json:"custom_id,omitempty"` // whose path is the one it would have had alone
 	Answer           Answer      `json:"answer"`
 }
 
@@ -44,8 +47,12 @@ type Answer struct {
 	Output     int `json:"output_tokens"`
 }
 
-// keptBodies is how many of the newest requests are remembered with their body.
-const keptBodies = 100
+// keptBodies is how many of the newest requests are remembered with their body,
+// if that has no more bytes than keptBody.
+const (
+	keptBodies = 100
+	keptBody   = 4 << 20
+)
 
 // outcome is how the handling of a request ended.
 type outcome int
@@ -60,6 +67,7 @@ const (
 type recorder struct {
 	mu    sync.Mutex
 	stats Stats
+	items map[string]int // how often each item of a batch arrived, by custom_id
 	ring  []*stored
 	limit int // of ring; 0 keeps no records
 	seen  int // records ever added
@@ -70,6 +78,7 @@ type recorder struct {
 type stored struct {
 	method, path, query string
 	header              http.Header
+	item                item
 	at                  time.Time
 	sum                 [sha256.Size]byte
 	size                int
@@ -78,7 +87,7 @@ type stored struct {
 }
 
 func newRecorder(limit int) *recorder {
-	return &recorder{limit: limit, stats: Stats{Paths: map[string]int{}}}
+	return &recorder{limit: limit, stats: Stats{Paths: map[string]int{}}, items: map[string]int{}}
 }
 
 // begin counts a request and returns what counts its end.
@@ -111,14 +120,20 @@ func (r *recorder) end(epoch int, o outcome) {
 }
 
 // add keeps a record of a request and returns what notes the answer in it.
-func (r *recorder) add(request *http.Request, sum [sha256.Size]byte, body []byte) func(status int, u usage) {
+func (r *recorder) add(request *http.Request, of item, sum [sha256.Size]byte, body []byte) func(status int, u usage) {
 	// Not the request itself: that would keep its connection in memory.
 	entry := &stored{
 		method: request.Method, path: request.URL.Path, query: request.URL.RawQuery, header: request.Header,
-		at: time.Now(), sum: sum, size: len(body), body: body,
+		item: of, at: time.Now(), sum: sum, size: len(body), body: body,
+	}
+	if len(body) > keptBody {
+		entry.body = nil
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if of.batch != "" {
+		r.items[of.customID]++
+	}
 	r.seen++
 	switch {
 	case r.limit == 0:
@@ -140,20 +155,32 @@ func (r *recorder) add(request *http.Request, sum [sha256.Size]byte, body []byte
 	}
 }
 
+// inFlight is how many requests are being answered.
+func (r *recorder) inFlight() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stats.InFlight
+}
+
+// reached tells how often each item of a batch arrived, by custom_id.
+func (r *recorder) reached() map[string]int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.items)
+}
+
 // snapshot returns the statistics.
 func (r *recorder) snapshot() Stats {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	stats := r.stats
-	stats.Paths = make(map[string]int, len(r.stats.Paths))
-	for path, count := range r.stats.Paths {
-		stats.Paths[path] = count
-	}
+	stats.Paths = maps.Clone(r.stats.Paths)
 	return stats
 }
 
 // last returns the newest n records, oldest first; n < 0 means all that are
-// kept. With a gateway's request id it returns only those of that request.
+// kept. With a gateway's request id it returns only those of that request; an item
+// of a batch has it for its name.
 func (r *recorder) last(n int, gatewayRequest string) []Record {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -163,7 +190,7 @@ func (r *recorder) last(n int, gatewayRequest string) []Record {
 	records := make([]Record, 0, n)
 	for number := r.seen - n + 1; number <= r.seen; number++ {
 		entry := r.ring[(number-1)%r.limit]
-		if gatewayRequest == "" || entry.gatewayRequest() == gatewayRequest {
+		if gatewayRequest == "" || entry.gatewayRequest() == gatewayRequest || entry.item.customID == gatewayRequest {
 			records = append(records, entry.record(number))
 		}
 	}
@@ -177,7 +204,7 @@ func (s *stored) record(number int) Record {
 		Number: number, At: s.at,
 		Method: s.method, Path: s.path, Query: s.query, Headers: s.header,
 		SHA256: hex.EncodeToString(s.sum[:]), Size: s.size,
-		Body: string(s.body), GatewayRequestID: s.gatewayRequest(), Answer: s.answer,
+		Body: string(s.body), GatewayRequestID: s.gatewayRequest(), Batch: s.item.batch, CustomID: s.item.customID, Answer: s.answer,
 	}
 }
 
@@ -186,6 +213,7 @@ func (r *recorder) reset() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.stats = Stats{Paths: map[string]int{}, InFlight: r.stats.InFlight, MaxInFlight: r.stats.InFlight}
+	r.items = map[string]int{}
 	r.ring, r.seen = nil, 0
 	r.epoch++
 }

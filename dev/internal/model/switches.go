@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -29,33 +30,39 @@ type Switches struct {
 
 	Reasoning int // 1: think aloud in the OpenAI dialect, asked or not
 
-	Status      int    // answer with this status and an error envelope
-	StatusFirst int    // only the first K requests since the faults were set
-	RetryAfter  int    // seconds, header of such an answer
-	Message     string // message of such an answer
+	Status      int           // answer with this status and an error envelope
+	StatusFirst int           // only the first K requests since the faults were set
+	StatusShare int           // only this percentage of them, evenly
+	StatusFor   time.Duration // only until the faults are this old
+	StatusOver  int           // only while more than N requests are in flight
+	RetryAfter  int           // seconds, header of such an answer
+	Message     string        // message of such an answer
+
+	BatchDelay  time.Duration  // wait before the items of a batch are run; they have no other delay
+	BatchFail   *regexp.Regexp // items with such a custom_id fail with status 500
+	BatchExpire *regexp.Regexp // they expire
+	BatchHold   *regexp.Regexp // they are not run until the batch is cancelled
 }
 
 // noSwitches is the plain behaviour.
 func noSwitches() Switches {
-	return Switches{Tokens: off, Body: off, Cut: off, Stall: off, Error: off, Garbage: off, Reasoning: off, StatusFirst: off, RetryAfter: off}
+	return Switches{Tokens: off, Body: off, Cut: off, Stall: off, Error: off, Garbage: off, Reasoning: off, StatusFirst: off, StatusShare: off, StatusOver: off, RetryAfter: off}
 }
 
 // set changes one switch by its name.
 func (s *Switches) set(name, value string) error {
 	var err error
-	switch name {
-	case "delay":
-		s.Delay, err = time.ParseDuration(value)
-	case "gap":
-		s.Gap, err = time.ParseDuration(value)
-	case "message":
-		s.Message = value
-	default:
-		target := s.counter(name)
-		if target == nil {
-			return fmt.Errorf("unknown switch %q, known are %s", name, strings.Join(switchNames(), ", "))
-		}
+	switch target := s.named(name).(type) {
+	case *time.Duration:
+		*target, err = time.ParseDuration(value)
+	case *int:
 		*target, err = strconv.Atoi(value)
+	case *string:
+		*target = value
+	case **regexp.Regexp:
+		*target, err = regexp.Compile(value)
+	default:
+		return fmt.Errorf("unknown switch %q, known are %s", name, strings.Join(switchNames(), ", "))
 	}
 	if err != nil {
 		return fmt.Errorf("switch %s=%q: %w", name, value, err)
@@ -63,19 +70,59 @@ func (s *Switches) set(name, value string) error {
 	return nil
 }
 
-// counter finds a numeric switch; nil if there is none of that name.
-func (s *Switches) counter(name string) *int {
-	return map[string]*int{
-		"tokens": &s.Tokens, "body": &s.Body, "cut": &s.Cut, "stall": &s.Stall, "error": &s.Error,
-		"garbage": &s.Garbage, "reasoning": &s.Reasoning, "status": &s.Status, "status_first": &s.StatusFirst, "retry_after": &s.RetryAfter,
-	}[name]
+// named finds a switch; nil if there is none of that name.
+func (s *Switches) named(name string) any {
+	switch name {
+	case "delay":
+		return &s.Delay
+	case "gap":
+		return &s.Gap
+	case "tokens":
+		return &s.Tokens
+	case "body":
+		return &s.Body
+	case "cut":
+		return &s.Cut
+	case "stall":
+		return &s.Stall
+	case "error":
+		return &s.Error
+	case "garbage":
+		return &s.Garbage
+	case "reasoning":
+		return &s.Reasoning
+	case "status":
+		return &s.Status
+	case "status_first":
+		return &s.StatusFirst
+	case "status_share":
+		return &s.StatusShare
+	case "status_for":
+		return &s.StatusFor
+	case "status_over":
+		return &s.StatusOver
+	case "retry_after":
+		return &s.RetryAfter
+	case "message":
+		return &s.Message
+	case "batch_delay":
+		return &s.BatchDelay
+	case "batch_fail":
+		return &s.BatchFail
+	case "batch_expire":
+		return &s.BatchExpire
+	case "batch_hold":
+		return &s.BatchHold
+	}
+	return nil
 }
 
 // switchNames lists the names that set knows.
 func switchNames() []string {
 	return []string{
 		"delay", "gap", "tokens", "body", "cut", "stall", "error", "garbage", "reasoning",
-		"status", "status_first", "retry_after", "message",
+		"status", "status_first", "status_share", "status_for", "status_over", "retry_after", "message",
+		"batch_delay", "batch_fail", "batch_expire", "batch_hold",
 	}
 }
 
@@ -136,19 +183,25 @@ func (s *Switches) setPrompt(text string) error {
 // asMap is the JSON form of what is set.
 func (s *Switches) asMap() map[string]any {
 	set := map[string]any{}
-	if s.Delay > 0 {
-		set["delay"] = s.Delay.String()
-	}
-	if s.Gap > 0 {
-		set["gap"] = s.Gap.String()
-	}
-	if s.Message != "" {
-		set["message"] = s.Message
-	}
 	plain := noSwitches()
 	for _, name := range switchNames() {
-		if value := s.counter(name); value != nil && *value != *plain.counter(name) {
-			set[name] = *value
+		switch value := s.named(name).(type) {
+		case *time.Duration:
+			if *value > 0 {
+				set[name] = value.String()
+			}
+		case *int:
+			if *value != *plain.named(name).(*int) {
+				set[name] = *value
+			}
+		case *string:
+			if *value != "" {
+				set[name] = *value
+			}
+		case **regexp.Regexp:
+			if *value != nil {
+				set[name] = (*value).String()
+			}
 		}
 	}
 	return set

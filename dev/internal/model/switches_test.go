@@ -2,6 +2,7 @@ package model
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -176,6 +177,55 @@ func TestStatusFirstCountsFromWhenTheFaultsWereSet(t *testing.T) {
 		if got[0] != 529 || got[1] != 529 || got[2] != 200 || got[3] != 200 {
 			t.Errorf("statuses %v", got)
 		}
+	}
+}
+
+func TestStatusOfAPartOfTheRequests(t *testing.T) {
+	url := serve(t)
+	for faults, want := range map[string][]int{
+		`{"status":529,"status_share":25}`:                    {200, 200, 200, 529, 200, 200, 200, 529},
+		`{"status":429,"status_share":50,"status_first":4}`:   {200, 429, 200, 429, 200, 200, 200, 200},
+		`{"status":529,"status_for":"1h","status_share":100}`: {529, 529, 529, 529, 529, 529, 529, 529},
+		`{"status":529,"status_for":"1ns"}`:                   {200, 200, 200, 200, 200, 200, 200, 200},
+		`{"status":529,"status_over":0}`:                      {529, 529, 529, 529, 529, 529, 529, 529},
+		`{"status":529,"status_over":100}`:                    {200, 200, 200, 200, 200, 200, 200, 200},
+	} {
+		call(t, "PUT", url+"/mock/faults", faults)
+		var got []int
+		for range want {
+			response := call(t, "POST", url+"/v1/messages", message("x", ""))
+			read(t, response)
+			got = append(got, response.StatusCode)
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", faults, got, want)
+		}
+	}
+}
+
+func TestStatusOverCountsTheRequestItself(t *testing.T) {
+	m := New(Config{})
+	s := noSwitches()
+	s.Status, s.StatusOver = 529, 2
+	m.recorder.begin("/")
+	m.recorder.begin("/")
+	if m.refuses(s) {
+		t.Error("the second of two is refused")
+	}
+	if m.recorder.begin("/"); !m.refuses(s) {
+		t.Error("the third is not")
+	}
+}
+
+func TestBatchSwitchesAreShownAndChecked(t *testing.T) {
+	url := serve(t)
+	const faults = `{"batch_delay":"1m0s","batch_fail":"^a","batch_hold":"b","status_for":"2s"}`
+	call(t, "PUT", url+"/mock/faults", faults)
+	if got := strings.TrimSpace(read(t, call(t, "GET", url+"/mock/faults", ""))); got != faults {
+		t.Errorf("set %s", got)
+	}
+	if response := call(t, "PUT", url+"/mock/faults", `{"batch_fail":"("}`); response.StatusCode != 400 {
+		t.Errorf("a pattern that is none: %d", response.StatusCode)
 	}
 }
 

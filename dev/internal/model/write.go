@@ -78,15 +78,20 @@ func (s *stream) write(content []byte) error {
 	return nil
 }
 
-// writeJSON sends a complete answer. It has no events to count: a stall begins
+// writeJSON sends a complete answer.
+func (x *exchange) writeJSON(content []byte) error {
+	return x.writeWhole("application/json", content)
+}
+
+// writeWhole sends a complete answer of a type. It has no events to count: a stall begins
 // after the headers, garbage replaces the body, and there is no error event, so
 // that a client which asks again without streaming succeeds.
-func (x *exchange) writeJSON(content []byte) error {
+func (x *exchange) writeWhole(contentType string, content []byte) error {
 	if x.switches.Garbage != off {
 		content = []byte(garbage)
 	}
 	header := x.w.Header()
-	header.Set("content-type", "application/json")
+	header.Set("content-type", contentType)
 	header.Set("content-length", strconv.Itoa(len(content)))
 	cut := x.switches.Cut != off && x.switches.Cut < len(content)
 	if cut {

@@ -1,6 +1,9 @@
 package stack
 
-import "slices"
+import (
+	"crypto/rand"
+	"slices"
+)
 
 // Where the bearer credentials are kept, in the state directory.
 const (
@@ -8,6 +11,7 @@ const (
 	internalTokenFile = "internal-token"
 	openaiTokenFile   = "openai-token"
 	standbyTokenFile  = "standby-token"
+	submissionKeyFile = "submission-key" // permissions to start batches are signed with it
 )
 
 // credentialFiles is what the gateway authenticates with, by file name.
@@ -19,10 +23,11 @@ func (s *Stack) credentialFiles() (map[string]string, error) {
 		openaiTokenFile:       openaiToken + "\n",
 		standbyTokenFile:      standbyToken + "\n",
 		googleCredentialsFile: google,
+		submissionKeyFile:     rand.Text() + rand.Text() + "\n",
 	}, err
 }
 
-// backends are those of a frontend: Anthropic and an internal model, which may be
+// backends are those of the gateway: Anthropic and an internal model, which may be
 // real, then mocks of the other kinds.
 func (s *Stack) backends() []backendConfig {
 	anthropic := s.backend("anthropic", anthropicMount, operatorTokenFile, "anthropic")

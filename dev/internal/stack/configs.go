@@ -9,14 +9,17 @@ type frontendConfig struct {
 	Database urlConfig       `yaml:"database"`
 	Redis    urlConfig       `yaml:"redis"`
 	Audit    auditConfig     `yaml:"audit"`
+	Batch    batchConfig     `yaml:"batch"`
 	Backends []backendConfig `yaml:"backends"`
 }
 
 type workerConfig struct {
-	Temporal temporalConfig `yaml:"temporal"`
-	Database urlConfig      `yaml:"database"`
-	Redis    urlConfig      `yaml:"redis"`
-	HTTP     httpConfig     `yaml:"http"`
+	Temporal temporalConfig  `yaml:"temporal"`
+	Database urlConfig       `yaml:"database"`
+	Redis    urlConfig       `yaml:"redis"`
+	HTTP     httpConfig      `yaml:"http"`
+	Batch    batchConfig     `yaml:"batch"`
+	Backends []backendConfig `yaml:"backends"`
 }
 
 type migrateConfig struct {
@@ -42,6 +45,10 @@ type urlConfig struct {
 type auditConfig struct {
 	Mode     string `yaml:"mode"`
 	SpoolDir string `yaml:"spool_dir"`
+}
+
+type batchConfig struct {
+	SubmissionKeyFile string `yaml:"submission_key_file"`
 }
 
 type backendConfig struct {

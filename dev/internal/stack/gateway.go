@@ -63,6 +63,7 @@ func (s *Stack) frontendConfig(index int, p frontendPorts) frontendConfig {
 		Database: urlConfig{URL: s.postgres.URL(postgres.Frontend, postgres.GatewayDatabase)},
 		Redis:    urlConfig{URL: s.redisURL()},
 		Audit:    auditConfig{Mode: s.options.AuditMode, SpoolDir: s.dir.file(spool)},
+		Batch:    s.batchConfig(),
 		Backends: s.backends(),
 	}
 }
@@ -73,7 +74,13 @@ func (s *Stack) workerConfig() workerConfig {
 		Database: urlConfig{URL: s.postgres.URL(postgres.Worker, postgres.GatewayDatabase)},
 		Redis:    urlConfig{URL: s.redisURL()},
 		HTTP:     httpConfig{MetricsListen: ports.Addr(s.ports.WorkerMetrics)},
+		Batch:    s.batchConfig(),
+		Backends: s.backends(),
 	}
+}
+
+func (s *Stack) batchConfig() batchConfig {
+	return batchConfig{SubmissionKeyFile: s.dir.file(submissionKeyFile)}
 }
 
 // frontendName is the name of a frontend: frontend, frontend-2, …
