@@ -51,11 +51,12 @@ func tiers() []string {
 		for _, model := range []string{"claude", "internal", "text-embedding-3-small"} {
 			routes = append(routes, fmt.Sprintf("{match: %s, backend: %s}", model, backend))
 		}
-		args = append(args, "--set", fmt.Sprintf("frontend:tiers.%s%s={routes: [%s]}", over, backend, strings.Join(routes, ", ")))
+		args = append(args, "--set", fmt.Sprintf("tiers.%s%s={routes: [%s]}", over, backend, strings.Join(routes, ", ")))
 	}
 	return append(args,
-		"--set", "frontend:backends.2.reasoning=true", // of openai
-		"--set", "frontend:backends.3.auth={mode: caller}") // of standby
+		"--set", "worker:batch.per_tenant=2", // so that a batch can be canceled before all of it runs
+		"--set", "backends.2.reasoning=true", // of openai
+		"--set", "backends.3.auth={mode: caller}") // of standby
 }
 
 // counted puts a case into the closing count.

@@ -1,5 +1,6 @@
 // Makes one call with an Anthropic SDK of npm.
 
+import { batchCalls } from './sdk_batches_anthropic.mjs';
 import { Book, order, prompt, ran, report, sdk, tools } from './sdk.mjs';
 
 const { default: Anthropic } = await sdk();
@@ -32,6 +33,8 @@ async function streamed(params) {
 }
 
 const calls = {
+  ...batchCalls(client, params),
+
   create: async () => said(await client.messages.create(params)),
 
   stream: () => streamed(params),

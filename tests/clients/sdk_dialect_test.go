@@ -13,6 +13,7 @@ type dialect struct {
 	internal string   // the id under which the internal model is listed
 	limit    string   // headers of the quota: the requests of a window, and those that are left
 	left     string
+	batch    batchWords
 	errors   map[int]apiError // what a program catches, by status
 	// events are those of a stream with so many pieces of text.
 	events func(pieces int, usage bool) []string
@@ -23,6 +24,7 @@ func anthropicDialect() dialect {
 		path: "/v1/messages", endpoint: "messages", idHeader: "Request-Id", end: "end_turn", internal: "claude--internal",
 		calls: []string{"create", "stream", "count_tokens", "models"},
 		limit: "Anthropic-Ratelimit-Requests-Limit", left: "Anthropic-Ratelimit-Requests-Remaining",
+		batch: batchWords{completed: "ended", canceling: "canceling", canceled: "ended", late: 400},
 		errors: map[int]apiError{
 			400: {Class: "BadRequestError", Type: "invalid_request_error"},
 			401: {Class: "AuthenticationError", Type: "authentication_error"},
@@ -43,10 +45,12 @@ func openAIDialect() dialect {
 		base: "/v1", path: "/v1/chat/completions", endpoint: "chat", idHeader: "X-Request-Id", end: "stop", internal: "internal",
 		calls: []string{"create", "stream", "embed", "respond", "models"},
 		limit: "X-Ratelimit-Limit-Requests", left: "X-Ratelimit-Remaining-Requests",
+		batch: batchWords{completed: "completed", canceling: "cancelling", canceled: "cancelled", late: 409},
 		errors: map[int]apiError{
 			400: {Class: "BadRequestError", Type: "invalid_request_error"},
 			401: {Class: "AuthenticationError", Type: "invalid_request_error"},
 			404: {Class: "NotFoundError", Type: "invalid_request_error"},
+			409: {Class: "ConflictError", Type: "invalid_request_error"},
 			413: {Class: "APIError", Type: "invalid_request_error"},
 			429: {Class: "RateLimitError", Type: "insufficient_quota"},
 		},

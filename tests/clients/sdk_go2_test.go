@@ -74,7 +74,7 @@ func (p *programV2) run(ctx context.Context) (reply, error) {
 		}
 		return reply{Models: []string{model.ID}}, nil
 	}
-	return reply{}, errors.New("there is no call " + p.order.Call)
+	return p.batches(ctx)
 }
 
 // message asks for a message, streamed or whole.

@@ -1,8 +1,9 @@
 // Makes one call with an OpenAI SDK of npm.
 
+import { batchCalls } from './sdk_batches_openai.mjs';
 import { Book, order, prompt, ran, report, sdk, tools } from './sdk.mjs';
 
-const { default: OpenAI } = await sdk();
+const { default: OpenAI, toFile } = await sdk();
 const client = new OpenAI({ baseURL: order.base_url, apiKey: order.token });
 
 const params = {
@@ -43,6 +44,8 @@ const responded = (response) => ({
 });
 
 const calls = {
+  ...batchCalls(client, toFile),
+
   create: async () => said(await client.chat.completions.create(params)),
 
   // With the helper that puts the chunks together.

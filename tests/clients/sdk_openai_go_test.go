@@ -83,7 +83,7 @@ func (p *programOpenAI) run(ctx context.Context) (reply, error) {
 		}
 		return reply{Models: []string{model.ID}}, nil
 	}
-	return reply{}, errors.New("there is no call " + p.order.Call)
+	return p.batches(ctx)
 }
 
 // completion asks for a completion, streamed or whole.

@@ -17,7 +17,8 @@ type sdk interface {
 // noModel asks for a request that names no model.
 const noModel = "-"
 
-// order is a call to make. What the calls do is in sdk_anthropic.mjs and sdk_openai.mjs.
+// order is a call to make. What the calls do is in sdk_anthropic.mjs and sdk_openai.mjs, and
+// in those of batches.
 type order struct {
 	Call     string `json:"call"`
 	BaseURL  string `json:"base_url"`
@@ -29,7 +30,9 @@ type order struct {
 	Usage    bool   `json:"usage"`    // ask a stream of OpenAI for its usage
 	N        int    `json:"n"`        // choices of a completion; 0 leaves it out
 	Logprobs bool   `json:"logprobs"` // of a completion
-	Page     int    `json:"page"`     // models on a page of the list
+	Page     int    `json:"page"`     // entries on a page of a list
+
+	Batch batchOrder `json:"batch"`
 }
 
 // text is the whole prompt.
@@ -50,6 +53,8 @@ type reply struct {
 	Dimensions   []int     `json:"dimensions"` // of each vector
 	Models       []string  `json:"models"`
 	Error        *apiError `json:"error"`
+
+	Batch batchReply `json:"batch"`
 }
 
 // book is what a program wants to be told as data.

@@ -54,6 +54,19 @@ func (s *Stack) Ledger(t *testing.T, subject string, before, n int) []Entry {
 	return entries[before:]
 }
 
+// Begun waits until a request of a subject is on its way.
+func (s *Stack) Begun(t *testing.T, subject string) {
+	t.Helper()
+	for deadline := time.Now().Add(settleTimeout); ; time.Sleep(50 * time.Millisecond) {
+		if _, open := s.read(t, subject); open > 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s no request of the user is open", settleTimeout)
+		}
+	}
+}
+
 // Rows returns how many rows of a subject the ledger has now.
 func (s *Stack) Rows(t *testing.T, subject string) int {
 	t.Helper()

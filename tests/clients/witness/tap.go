@@ -40,6 +40,7 @@ func (s *Stack) Tap(t *testing.T) *Tap {
 		FlushInterval: -1,
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(target)
+			r.SetXForwarded() // so that the addresses in answers lead here
 		},
 	}
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

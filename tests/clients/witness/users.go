@@ -67,6 +67,21 @@ func (s *Stack) Used(t *testing.T, u User) int {
 	return answer.Requests.Used
 }
 
+// Charged waits until so many requests of a user's quota are gone: what runs in a batch is counted a moment after it is
+// in the ledger.
+func (s *Stack) Charged(t *testing.T, u User, want int) {
+	t.Helper()
+	for deadline := time.Now().Add(settleTimeout); ; time.Sleep(50 * time.Millisecond) {
+		used := s.Used(t, u)
+		if used == want {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("after %s %d requests are used, want %d", settleTimeout, used, want)
+		}
+	}
+}
+
 // Spend sends n small prompts of a user.
 func (s *Stack) Spend(t *testing.T, u User, n int) {
 	t.Helper()
