@@ -10,7 +10,7 @@ MODULES   := . dev tests/clients tools
 # What -race is for: code that several goroutines share.
 RACE      ?= ./internal/... ./activities/... ./workflows/...
 # Tests that need built binaries or a running stack have targets of their own.
-UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/conformance -e /tests/chaos -e /tests/bench -e /tests/load)
+UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/conformance -e /tests/chaos -e /tests/bench -e /tests/load -e /tests/batchload)
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -79,6 +79,10 @@ webui: build ## The Temporal Web UI in a headless Chromium; screenshots in bin/w
 .PHONY: load
 load: build ## The promises under a mixed load and kill -9 (ARGS='-requests 10000 -kills 20')
 	$(GO) run ./tests/load $(ARGS)
+
+.PHONY: load-batch
+load-batch: build ## A batch of 100,000 under kill -9, beside interactive load (ARGS='-items 5000 -kills 1')
+	$(GO) run ./tests/batchload $(ARGS)
 
 .PHONY: bench
 bench: build ## What the gateway costs, beside a bare proxy and an empty workflow
