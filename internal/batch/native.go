@@ -2,10 +2,13 @@ package batch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -74,26 +77,35 @@ func (w *work) collect(n *gateway.NativeBatch) (ended bool, err error) {
 	for i, id := range n.Requests {
 		places[id.String()] = n.Items[i]
 	}
-	err = api.BatchResults(w.running, n.Endpoint, n.NativeID, func(r backend.BatchResult) error {
+	var missed atomic.Bool
+	take := func(r backend.BatchResult) error {
 		place, known := places[r.ID]
 		if !known {
 			return nil
 		}
+		delete(places, r.ID)
 		if !w.placeWhile(w.running) {
 			return w.running.Err()
 		}
 		w.items.Go(func() {
 			defer func() { <-w.places }()
 			if err := w.takeIn(n, place, r); err != nil {
+				missed.Store(true)
 				w.log.Warn("a result of a backend's batch is not on record yet", "batch", n.Batch, "n", place, "error", err)
 			}
 		})
 		return nil
-	})
+	}
+	err = api.BatchResults(w.running, n.Endpoint, n.NativeID, take)
+	if err == nil && w.recalling { // what was not run may have no line
+		for id := range maps.Clone(places) {
+			err = cmp.Or(err, take(backend.BatchResult{ID: id, Fate: backend.Canceled}))
+		}
+	}
 	w.items.Wait()
 	if _, refused := errors.AsType[*backend.BatchError](err); refused {
 		w.log.Warn("a backend refused a batch that it had taken", "backend", n.Target.Backend, "native", n.NativeID, "error", err)
-	} else if err != nil || w.running.Err() != nil {
+	} else if err != nil || w.running.Err() != nil || missed.Load() {
 		return false, err
 	}
 	return true, w.store.EndNative(w.running, n.ID)
@@ -107,7 +119,7 @@ func (w *work) takeIn(n *gateway.NativeBatch, place int, r backend.BatchResult) 
 		return err
 	}
 	item := found[0]
-	if item.Begun == nil || item.Begun.ID.String() != r.ID || r.Fate == backend.Expired {
+	if item.Begun == nil || item.Begun.ID.String() != r.ID || r.Fate == backend.Expired && !w.recalling {
 		return nil
 	}
 	body, release, err := w.read(item)
@@ -115,7 +127,7 @@ func (w *work) takeIn(n *gateway.NativeBatch, place int, r backend.BatchResult) 
 		return err
 	}
 	defer release()
-	if r.Fate == backend.Canceled {
+	if r.Fate != backend.Answered {
 		w.conclude(item, item.Begun.ID, canceled(item.Begun))
 		return nil
 	}
@@ -132,7 +144,7 @@ func (w *work) takeIn(n *gateway.NativeBatch, place int, r backend.BatchResult) 
 		return nil
 	}
 	t.ended = ended
-	if t.verdict, _ = t.judge(); (t.verdict == failed || t.verdict == pushed) && item.Begun.Sent >= w.Attempts {
+	if t.verdict, _ = t.judge(); (t.verdict == failed || t.verdict == pushed) && (w.recalling || item.Begun.Sent >= w.Attempts) {
 		t.verdict = final
 	}
 	w.conclude(item, item.Begun.ID, t)
@@ -156,6 +168,7 @@ func (r *Runner) Recall(ctx context.Context, id uuid.UUID) error {
 	}
 	w := newWork(ctx, r, b, gateway.Chunk{Batch: id, To: max(b.Total, 1)}, recallTime, func(int) {})
 	defer w.close()
+	w.recalling = true
 	natives, err := r.store.NativeBatches(ctx, w.chunk)
 	if err != nil {
 		return err

@@ -48,7 +48,9 @@ func (p *provider) handle(rw http.ResponseWriter, r *http.Request, body []byte) 
 		for _, name := range p.batches[id] {
 			var n int
 			_, _ = fmt.Sscanf(p.prompts[name], "item %d", &n)
-			_, _ = fmt.Fprintf(rw, "{\"custom_id\":%q,\"result\":%s}\n", name, p.result(n))
+			if result := p.result(n); result != "-" { // some leave out what they did not run
+				_, _ = fmt.Fprintf(rw, "{\"custom_id\":%q,\"result\":%s}\n", name, result)
+			}
 		}
 		return true
 	}
@@ -174,17 +176,14 @@ func TestABatchThatABackendDoesNotTake(t *testing.T) {
 func TestABatchThatIsRecalledKeepsWhatItsBackendHasDone(t *testing.T) {
 	w, p := newNativeWorld(t)
 	p.fate = func(n int) string {
-		if n > 0 {
-			return `{"type":"canceled"}`
-		}
-		return ""
+		return []string{"", `{"type":"canceled"}`, `{"type":"expired"}`, "-", `{"type":"errored","error":` + errorBody("overloaded_error") + `}`}[n]
 	}
-	b := w.batch("native", 3)
+	b := w.batch("native", 5)
 	r := w.runner()
-	w.run(r, b, 3)
+	w.run(r, b, 5)
 	w.check(r.Recall(t.Context(), b.ID))
 	left := line{State: gateway.ItemCanceled, Ledger: 1, Status: gateway.Cancelled, Attempts: 1}
-	w.require(b, good(), left, left)
+	w.require(b, good(), left, left, left, line{State: gateway.ItemErrored, Error: "overloaded_error", Ledger: 1, Status: gateway.Failed, Attempts: 1})
 	if len(p.canceled) != 1 || w.used(b) != 1 || w.open(b) != 0 {
 		t.Errorf("canceled there: %v; %d used, %d open", p.canceled, w.used(b), w.open(b))
 	}

@@ -29,6 +29,8 @@ type work struct {
 	away    map[int]struct{} // items that a native batch has
 	parcels map[gateway.Target]*parcel
 
+	recalling bool // native batches are taken back: nothing of them is sent again
+
 	mu     sync.Mutex
 	next   int              // the first item that was not looked at
 	open   map[int]struct{} // items that were looked at and have not ended
