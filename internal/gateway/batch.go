@@ -230,6 +230,10 @@ var ErrNotFound = errors.New("not found")
 // ErrKeyUsed is in the chain of an error about an idempotency key that its owner has used before.
 var ErrKeyUsed = errors.New("the idempotency key has been used")
 
+// ErrItemTaken is in the chain of the error about an intent that would be an item's second: the item has an open request,
+// or its result, or its batch starts no more. Whoever is told so must not send it, nor say how it ended.
+var ErrItemTaken = errors.New("the item is another's, or it is over")
+
 // DuplicateItem is an item with the name of another one of its batch.
 type DuplicateItem struct {
 	N        int

@@ -46,7 +46,9 @@ curl:
 
 OpenAI clients: these files set OPENAI_BASE_URL and OPENAI_API_KEY as well.
 
-Every request is a workflow in the Web UI.
+Batches: bin/llmgw batch submit FILE --watch, with one of these files sourced.
+
+Every request, and every batch, is a workflow in the Web UI.
 {{end}}
 Ctrl-C stops everything.
 `
