@@ -5,6 +5,8 @@ package integration
 import (
 	"context"
 	"encoding/json"
+	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -24,6 +26,8 @@ import (
 // world is the one stack that the tests share, one after the other. Every test leaves it running and clean.
 type world struct {
 	*stacktest.Stack
+	zone    zone    // whose days the quota's windows are
+	nightly service // that starts batches of its own
 }
 
 var shared *world
@@ -31,22 +35,53 @@ var shared *world
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
-	// Requests become visible as running workflows after a second instead of ten, so that a test can wait for it.
-	stack, err := stacktest.Start(context.Background(), "--set", "worker:worker.long_running_after=1s", "--set", "worker:worker.sweep_interval=5s",
-		"--set", "worker:worker.lease_recheck=1s", "--set", "worker:worker.leak_age=10s", "--set", "frontend:http.drain_delay=200ms",
-		"--set", "frontend:upstream.first_byte_timeout=1s", "--set", "frontend:upstream.idle_timeout=3s",
-		"--set", "frontend:upstream.eject_for=200ms", "--set", "frontend:upstream.eject_max=1s", "--set", twin)
+	// What runs in parallel waits for other processes most of the time, however few processors there are.
+	if err := flag.Set("test.parallel", "32"); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	w, err := start()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
-	shared = &world{stack}
+	shared = w
 	code := m.Run()
-	if err := stack.Close(); err != nil {
+	if err := errors.Join(w.Close(), os.RemoveAll(w.zone.dir)); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	return code
+}
+
+func start() (*world, error) {
+	dir, err := os.MkdirTemp("", "llmgw-zone-")
+	if err != nil {
+		return nil, err
+	}
+	w := &world{zone: zone{dir}}
+	if err := w.zone.set(0); err != nil {
+		return nil, err
+	}
+	if w.nightly, err = newService(dir); err != nil {
+		return nil, err
+	}
+	if err := os.Setenv("ZONEINFO", dir); err != nil {
+		return nil, err
+	}
+	// Requests become visible as running workflows after a second instead of ten, so that a test can wait for it.
+	settings := []string{
+		"worker:worker.long_running_after=1s", "worker:worker.sweep_interval=5s", "worker:worker.lease_recheck=1s", "worker:worker.leak_age=10s",
+		"frontend:http.drain_delay=200ms", "frontend:upstream.first_byte_timeout=1s", "frontend:upstream.idle_timeout=3s",
+		"frontend:upstream.eject_for=200ms", "frontend:upstream.eject_max=1s", twin,
+		"quota.timezone=" + zoneName, "batch.recheck=5s", w.nightly.setting(), onStandby, fifteen, nativeAtAnthropic, nativeAtOpenAI,
+	}
+	args := []string{"--frontends", "2"}
+	for _, s := range settings {
+		args = append(args, "--set", s)
+	}
+	w.Stack, err = stacktest.Start(context.Background(), args...)
+	return w, err
 }
 
 // stack gives the shared stack to a test, and holds the promises against it when the test ends.
@@ -99,7 +134,12 @@ func (w *world) open(ctx context.Context, tier, path, body string, header ...str
 }
 
 func (w *world) openAs(ctx context.Context, token, path, body string, header ...string) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, w.Gateway+path, strings.NewReader(body))
+	return send(ctx, http.MethodPost, w.Gateway+path, token, strings.NewReader(body), header...)
+}
+
+// send sends a request with a caller's token.
+func send(ctx context.Context, method, url, token string, body io.Reader, header ...string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, method, url, body)
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +157,11 @@ func (w *world) ask(ctx context.Context, tier, path, body string, header ...stri
 }
 
 func (w *world) askAs(ctx context.Context, token, path, body string, header ...string) answer {
-	res, err := w.openAs(ctx, token, path, body, header...)
+	return whole(w.openAs(ctx, token, path, body, header...))
+}
+
+// whole reads an answer to its end.
+func whole(res *http.Response, err error) answer {
 	if err != nil {
 		return answer{err: err}
 	}

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -160,7 +161,7 @@ func (r *Report) compareQuota(ctx context.Context, s *stacktest.Stack, db *pgx.C
 	var start time.Time
 	var used [2]int64
 	if _, err = pgx.ForEachRow(rows, []any{&subject, &start, &used[0], &used[1]}, func() error {
-		ledger[fmt.Sprintf("quota:{%s}:%s", subject, start.UTC().Format("20060102T1504Z"))] = used
+		ledger[fmt.Sprintf("quota:{%s}:%s", url.QueryEscape(subject), start.UTC().Format("20060102T1504Z"))] = used
 		return nil
 	}); err != nil {
 		return err

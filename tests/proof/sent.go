@@ -1,6 +1,7 @@
 package proof
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/jackc/pgx/v5"
@@ -30,8 +31,8 @@ func (r *Report) compareSent(ctx context.Context, s *stacktest.Stack, db *pgx.Co
 	for _, request := range requests {
 		kept[request.Mount]++
 		all = all && kept[request.Mount] < remembered
-		if request.GatewayRequestID != "" { // else somebody asked the model directly
-			seen[request.GatewayRequestID]++
+		if id := cmp.Or(request.CustomID, request.GatewayRequestID); id != "" { // else somebody asked the model directly
+			seen[id]++
 		}
 	}
 	r.Sent = len(seen)

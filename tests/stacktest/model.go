@@ -59,6 +59,12 @@ func (s *Stack) MountStats(ctx context.Context, mount string) (ModelStats, error
 	return stats, s.call(ctx, http.MethodGet, s.Models[mount]+"/mock/stats", nil, &stats)
 }
 
+// MountItems tells how often each item of a batch of the mount's own arrived, by its name there.
+func (s *Stack) MountItems(ctx context.Context, mount string) (map[string]int, error) {
+	var items map[string]int
+	return items, s.call(ctx, http.MethodGet, s.Models[mount]+"/mock/items", nil, &items)
+}
+
 // ModelRequest is a request as it reached a mock model, and what that answered.
 type ModelRequest struct {
 	Mount            string      `json:"-"`
@@ -70,6 +76,7 @@ type ModelRequest struct {
 	Size             int         `json:"size"`
 	Body             string      `json:"body"` // of the newest requests only
 	GatewayRequestID string      `json:"gateway_request_id"`
+	CustomID         string      `json:"custom_id"` // of an item of a batch of the model's own; the gateway names it by its request
 	Answer           ModelAnswer `json:"answer"`
 }
 
