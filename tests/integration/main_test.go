@@ -94,7 +94,7 @@ func stack(t *testing.T) *world {
 		if err := shared.Faults(context.Background(), nil); err != nil {
 			t.Error(err)
 		}
-		report, err := proof.Wait(context.Background(), shared.Stack, time.Minute)
+		report, err := proof.Wait(context.Background(), shared.Stack, 2*time.Minute)
 		if err != nil {
 			t.Fatal(err)
 		}
