@@ -121,7 +121,7 @@ func TestWithTemporalStoppedRequestsGoOnAndTheBacklogDrains(t *testing.T) {
 		t.Errorf("%d outcomes wait, %v", waiting, err)
 	}
 	w.do(t, "start/temporal")
-	report, err := proof.Wait(t.Context(), w.Stack, time.Minute)
+	report, err := proof.Wait(t.Context(), w.Stack, 2*time.Minute)
 	if err != nil {
 		t.Fatal(err)
 	}
