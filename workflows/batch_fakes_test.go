@@ -273,6 +273,8 @@ func (o *office) Verify(token string, _ time.Time) (uuid.UUID, gateway.Principal
 	if token != "good" {
 		return uuid.Nil, gateway.Principal{}, &gateway.Error{Code: gateway.Unauthenticated, Message: "The token is not good."}
 	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.batch.ID, o.batch.Principal, nil
 }
 
@@ -282,6 +284,8 @@ func (o *office) CreateBatch(_ context.Context, b *gateway.Batch) error {
 }
 
 func (o *office) BatchByKey(context.Context, string, string) (gateway.Batch, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
 	return o.batch, nil
 }
 
