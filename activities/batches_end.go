@@ -7,10 +7,9 @@ import (
 	"github.com/google/uuid"
 	"go.temporal.io/sdk/activity"
 
-	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/api"
 	"github.com/openova-io/llm-gateway/internal/gateway"
-	"github.com/openova-io/llm-gateway/internal/openai"
+	"github.com/openova-io/llm-gateway/internal/wire"
 )
 
 // closeItems is how many items are closed in one transaction.
@@ -44,19 +43,11 @@ func CountsOf(total int, c gateway.ItemCounts) BatchCounts {
 }
 
 func summarize(b *gateway.Batch) BatchSummary {
-	s := BatchSummary{
-		ID: b.PublicID(), End: b.End, Counts: CountsOf(b.Total, b.Counts),
-		Usage: api.Usage{
-			InputTokens: b.Usage.Input, OutputTokens: b.Usage.Output, CacheReadTokens: b.Usage.CacheRead, CacheWriteTokens: b.Usage.CacheWrite,
-			Cost: b.Cost.Units(),
-		},
+	return BatchSummary{
+		ID: b.PublicID(), End: b.End, Counts: CountsOf(b.Total, b.Counts), Usage: api.UsageOf(b), Errors: api.InputErrorsOf(b),
 		OutputFile: gateway.PublicFileID(b.OutputFile), ErrorFile: gateway.PublicFileID(b.ErrorFile),
 		StartedAt: b.StartedAt, EndedAt: b.EndedAt,
 	}
-	for _, e := range b.InputErrors {
-		s.Errors = append(s.Errors, api.InputError(e))
-	}
-	return s
 }
 
 // Close gives each item that did not run its result, since the batch was canceled or has expired. No item may be running.
@@ -135,30 +126,17 @@ func (b *Batches) complete(e *gateway.Ending, d gateway.Dialect, end gateway.Bat
 	default:
 		r.State = gateway.ItemExpired
 	}
-	var line []byte
-	if d == gateway.Anthropic {
-		r.Kind, line = anthropicLine(e)
-	} else {
-		r.Kind, line = openaiLine(e)
+	var (
+		request uuid.UUID
+		status  int
+		body    []byte
+	)
+	if e.Outcome != nil {
+		request = e.Outcome.ID
+		status, body = wire.ErrorBody(d, interrupted(e.Outcome), request.String())
+		r.Kind = wire.ErrorKind(d, body)
 	}
-	r.Line = b.Bodies.Body(line)
-}
-
-func anthropicLine(e *gateway.Ending) (kind string, line []byte) {
-	if e.Outcome == nil {
-		return "", anthropic.ResultLine(e.Result.State, e.Result.CustomID, 0, nil, "")
-	}
-	id := e.Outcome.ID.String()
-	status, body := anthropic.ErrorBody(interrupted(e.Outcome), id)
-	return anthropic.ErrorKind(body), anthropic.ResultLine(e.Result.State, e.Result.CustomID, status, body, id)
-}
-
-func openaiLine(e *gateway.Ending) (kind string, line []byte) {
-	if e.Outcome == nil {
-		return "", openai.ResultLine(e.Result.State, e.Result.CustomID, uuid.Nil, 0, nil, "", "")
-	}
-	status, body := openai.ErrorBody(interrupted(e.Outcome))
-	return openai.ErrorKind(body), openai.ResultLine(e.Result.State, e.Result.CustomID, e.Outcome.ID, status, body, "", "")
+	r.Line = b.Bodies.Body(wire.ResultLine(d, r.State, r.CustomID, request, status, body))
 }
 
 // interrupted is the error of an item that was sent, and nobody knows what came of it.

@@ -1,7 +1,11 @@
 // Package api is what the gateway's own endpoints, those of neither dialect, say and are told.
 package api
 
-import "time"
+import (
+	"time"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
+)
 
 // Batch is a batch in the answers of GET /batches and GET /batches/{id}. Times are null until it is so.
 type Batch struct {
@@ -61,6 +65,23 @@ type Usage struct {
 	CacheReadTokens  int64   `json:"cache_read_tokens"`
 	CacheWriteTokens int64   `json:"cache_write_tokens"`
 	Cost             float64 `json:"cost"` // in the currency of the price list
+}
+
+// UsageOf is what a batch took.
+func UsageOf(b *gateway.Batch) Usage {
+	return Usage{
+		InputTokens: b.Usage.Input, OutputTokens: b.Usage.Output, CacheReadTokens: b.Usage.CacheRead, CacheWriteTokens: b.Usage.CacheWrite,
+		Cost: b.Cost.Units(),
+	}
+}
+
+// InputErrorsOf are the mistakes in a batch's input; nil if there are none.
+func InputErrorsOf(b *gateway.Batch) []InputError {
+	var errs []InputError
+	for _, e := range b.InputErrors {
+		errs = append(errs, InputError(e))
+	}
+	return errs
 }
 
 // BatchList is a page of GET /batches, the newest first.

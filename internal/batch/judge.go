@@ -10,7 +10,6 @@ import (
 	"github.com/openova-io/llm-gateway/internal/anthropic"
 	"github.com/openova-io/llm-gateway/internal/exchange"
 	"github.com/openova-io/llm-gateway/internal/gateway"
-	"github.com/openova-io/llm-gateway/internal/openai"
 	"github.com/openova-io/llm-gateway/internal/pace"
 	"github.com/openova-io/llm-gateway/internal/wire"
 )
@@ -62,9 +61,9 @@ func (t *try) passing() bool {
 
 // resultOf is what the item's owner is given.
 func (w *work) resultOf(item gateway.WaitingItem, id uuid.UUID, t try) gateway.ItemResult {
-	status, body := t.answer.status, t.answer.body
+	d, status, body := w.batch.Endpoint.Dialect(), t.answer.status, t.answer.body
 	if t.refusal != nil {
-		status, body = wire.ErrorBody(w.batch.Endpoint.Dialect(), t.refusal, id.String())
+		status, body = wire.ErrorBody(d, t.refusal, id.String())
 	}
 	r := gateway.ItemResult{ItemRef: gateway.ItemRef{Batch: item.Batch, N: item.N}, CustomID: item.CustomID, State: gateway.ItemSucceeded}
 	switch {
@@ -73,22 +72,9 @@ func (w *work) resultOf(item gateway.WaitingItem, id uuid.UUID, t try) gateway.I
 	case status < 200 || status > 299, !gjson.ParseBytes(body).IsObject(): // what is no object has no place in a line
 		r.State = gateway.ItemErrored
 	}
-	var line []byte
-	if w.batch.Endpoint.Dialect() == gateway.Anthropic {
-		line = anthropic.ResultLine(r.State, item.CustomID, status, body, id.String())
-	} else {
-		line = openai.ResultLine(r.State, item.CustomID, id, status, body, "", "")
-	}
 	if r.State == gateway.ItemErrored {
-		r.Kind = errorKind(w.batch.Endpoint.Dialect(), body)
+		r.Kind = wire.ErrorKind(d, body)
 	}
-	r.Line = w.compressor.Body(line)
+	r.Line = w.compressor.Body(wire.ResultLine(d, r.State, item.CustomID, id, status, body))
 	return r
-}
-
-func errorKind(d gateway.Dialect, body []byte) string {
-	if d == gateway.Anthropic {
-		return anthropic.ErrorKind(body)
-	}
-	return openai.ErrorKind(body)
 }

@@ -80,7 +80,7 @@ func (p *batchPaths) described(c *gin.Context, b *gateway.Batch) (api.Batch, err
 			return api.Batch{}, err
 		}
 	}
-	described := api.Batch{
+	return api.Batch{
 		ID: b.PublicID(), Dialect: string(b.Endpoint.Dialect()), Endpoint: b.Endpoint.Path(),
 		State: string(b.State), End: string(b.End), Open: b.Open, Waiting: waiting(b, time.Now()),
 		Counts: api.Counts{
@@ -88,17 +88,10 @@ func (p *batchPaths) described(c *gin.Context, b *gateway.Batch) (api.Batch, err
 			Succeeded: b.Counts.Succeeded, Errored: b.Counts.Errored, Canceled: b.Counts.Canceled, Expired: b.Counts.Expired,
 		},
 		Failures: failures, Metadata: b.Metadata, WorkflowID: b.WorkflowID, InputFile: gateway.PublicFileID(b.InputFile),
-		Usage: api.Usage{
-			InputTokens: b.Usage.Input, OutputTokens: b.Usage.Output, CacheReadTokens: b.Usage.CacheRead, CacheWriteTokens: b.Usage.CacheWrite,
-			Cost: b.Cost.Units(),
-		},
+		Usage: api.UsageOf(b), InputErrors: api.InputErrorsOf(b),
 		CreatedAt: b.CreatedAt, StartedAt: optional(b.StartedAt), ExpiresAt: b.ExpiresAt,
 		CancelRequestedAt: optional(b.CancelRequestedAt), EndedAt: optional(b.EndedAt), ArchivedAt: optional(b.ArchivedAt),
-	}
-	for _, e := range b.InputErrors {
-		described.InputErrors = append(described.InputErrors, api.InputError(e))
-	}
-	return described, nil
+	}, nil
 }
 
 // optional is a time that may not have come.

@@ -32,9 +32,9 @@ func Repository() Rules {
 		Module: "github.com/openova-io/llm-gateway",
 		Layers: [][]string{
 			// Nouns, rules and leaf helpers: no I/O beyond reading what they are handed.
-			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan", "internal/api"},
-			// The wire types of the two dialects.
-			{"internal/anthropic", "internal/openai"},
+			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan"},
+			// The wire types of the two dialects, and of the gateway's own endpoints.
+			{"internal/anthropic", "internal/openai", "internal/api"},
 			{"internal/translate", "internal/wire"},
 			// Adapters, each named after its technology, and the steps of the workflows.
 			{
