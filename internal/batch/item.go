@@ -34,8 +34,8 @@ func identify(item *gateway.WaitingItem) uuid.UUID {
 // of work goes on from.
 func (w *work) item(item gateway.WaitingItem) {
 	id := identify(&item)
-	at := w.backend(item, id)
-	pause := firstPause
+	_, target := w.destination(item, id)
+	at, pause := target.Backend, firstPause
 	for failures := 0; ; {
 		turn, err := w.pace.Enter(w.starting, at, w.batch.Principal.Subject)
 		if err != nil {
@@ -84,19 +84,19 @@ func (w *work) rest(pause *time.Duration) {
 	*pause *= 2
 }
 
-// backend is where the item will most likely be sent, and so where it has to wait its turn; "" if nowhere.
-func (w *work) backend(item gateway.WaitingItem, id uuid.UUID) string {
+// destination is where the item will most likely be sent, and the rule that says so; the zero values if nowhere.
+func (w *work) destination(item gateway.WaitingItem, id uuid.UUID) (gateway.Rule, gateway.Target) {
 	body, release, err := w.read(item)
 	if err != nil {
-		return ""
+		return gateway.Rule{}, gateway.Target{}
 	}
 	defer release()
 	scan, err := jsonscan.Scan(body)
 	if err != nil {
-		return ""
+		return gateway.Rule{}, gateway.Target{}
 	}
-	_, target, _ := w.service.Table().First(w.batch.Principal.Tier, scan.Model, id.String())
-	return target.Backend
+	rule, target, _ := w.service.Table().First(w.batch.Principal.Tier, scan.Model, id.String())
+	return rule, target
 }
 
 // read is the item's body, for as long as it is not released. It waits until there is room for it.

@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -73,19 +74,24 @@ func (j *journal) take(id uuid.UUID) (e ended, ok bool) {
 // end commits an item's end, however often it takes while ctx lasts.
 func (j *journal) end(ctx context.Context, e ended, result gateway.ItemResult) error {
 	ending := &gateway.Ending{Result: result, Outcome: e.outcome}
+	err := insist(ctx, j.committer.log, func() error { return j.committer.submit(ctx, &entry{ending: ending}) })
+	if err == nil && e.intent != nil {
+		j.Metrics.Ended(e.intent, e.outcome)
+	}
+	return err
+}
+
+// insist does what has to be on record, again and again while ctx lasts. The error is the last one.
+func insist(ctx context.Context, log *slog.Logger, do func() error) error {
 	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := j.committer.submit(ctx, &entry{ending: ending})
-		if err == nil {
-			if e.intent != nil {
-				j.Metrics.Ended(e.intent, e.outcome)
-			}
-			return nil
+		err := do()
+		if err == nil || ctx.Err() != nil {
+			return err
 		}
-		j.committer.log.Warn("the end of an item is not on record yet; trying on", "batch", result.Batch, "item", result.N, "error", err)
+		log.Warn("what became of items of a batch is not on record yet; trying on", "error", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
-			return ctx.Err()
 		}
 	}
 }

@@ -11,7 +11,6 @@ import (
 	"github.com/openova-io/llm-gateway/internal/backend"
 	"github.com/openova-io/llm-gateway/internal/exchange"
 	"github.com/openova-io/llm-gateway/internal/gateway"
-	"github.com/openova-io/llm-gateway/internal/jsonscan"
 )
 
 const (
@@ -44,17 +43,8 @@ func (w *work) nativeTarget(item gateway.WaitingItem, id uuid.UUID) (target gate
 	if item.Begun != nil && item.Begun.Sent >= nativeTries {
 		return gateway.Target{}, false
 	}
-	body, release, err := w.read(item)
-	if err != nil {
-		return gateway.Target{}, false
-	}
-	defer release()
-	scan, err := jsonscan.Scan(body)
-	if err != nil {
-		return gateway.Target{}, false
-	}
-	rule, target, ok := w.service.Table().First(w.batch.Principal.Tier, scan.Model, id.String())
-	return target, ok && rule.Native && w.batchesAt(target.Backend) != nil
+	rule, target := w.destination(item, id)
+	return target, rule.Native && w.batchesAt(target.Backend) != nil
 }
 
 // pack puts the item on record as sent, and into the parcel for its target.
@@ -119,22 +109,7 @@ func (w *work) submit(p *parcel) error {
 		n.Requests, n.Items = append(n.Requests, item.Begun.ID), append(n.Items, item.N)
 	}
 	w.putOff(n)
-	return w.keepTrying(func() error { return w.store.CreateNative(w.lasting, n) })
-}
-
-// keepTrying does what has to be done before the process may forget of it. The error is the last one.
-func (w *work) keepTrying(do func() error) error {
-	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := do()
-		if err == nil || w.running.Err() != nil {
-			return err
-		}
-		w.log.Warn("what a backend has taken is not on record yet; trying on", "batch", w.batch.ID, "error", err)
-		select {
-		case <-time.After(pause):
-		case <-w.running.Done():
-		}
-	}
+	return insist(w.running, w.log, func() error { return w.store.CreateNative(w.lasting, n) })
 }
 
 // notTaken is what becomes of the items of a batch that its backend did not take.

@@ -29,6 +29,7 @@ type work struct {
 	away    map[int]struct{} // items that a native batch has
 	parcels map[gateway.Target]*parcel
 
+	handsOver bool // items may go through the batch API of a backend
 	recalling bool // native batches are taken back: nothing of them is sent again
 
 	mu     sync.Mutex
@@ -43,7 +44,7 @@ func newWork(ctx context.Context, r *Runner, b gateway.Batch, c gateway.Chunk, p
 	w := &work{
 		Runner: r, batch: b, chunk: c, heartbeat: heartbeat, deadline: time.Now().Add(patience),
 		header: make(http.Header, len(b.Header)), places: make(chan struct{}, r.Concurrency), next: c.From, open: map[int]struct{}{},
-		away: map[int]struct{}{}, parcels: map[gateway.Target]*parcel{},
+		handsOver: r.Native(&b), away: map[int]struct{}{}, parcels: map[gateway.Target]*parcel{},
 	}
 	for name, value := range b.Header {
 		w.header.Set(name, value)
@@ -118,7 +119,7 @@ func (w *work) take(item gateway.WaitingItem) (more bool, err error) {
 		w.look(item)
 		return true, nil
 	}
-	if w.Native(&w.batch) {
+	if w.handsOver {
 		id := identify(&item)
 		if target, ok := w.nativeTarget(item, id); ok {
 			return true, w.pack(item, id, target)
