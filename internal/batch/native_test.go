@@ -1,7 +1,9 @@
 package batch_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -9,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openova-io/llm-gateway/internal/batch"
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
@@ -187,4 +190,35 @@ func TestABatchThatIsRecalledKeepsWhatItsBackendHasDone(t *testing.T) {
 	if len(p.canceled) != 1 || w.used(b) != 1 || w.open(b) != 0 {
 		t.Errorf("canceled there: %v; %d used, %d open", p.canceled, w.used(b), w.open(b))
 	}
+}
+
+// lapsing is a database that once cannot be asked for a single item.
+type lapsing struct {
+	batch.Store
+	once sync.Once
+}
+
+func (l *lapsing) WaitingItems(ctx context.Context, c gateway.Chunk, maxBytes int64) (found []gateway.WaitingItem, err error) {
+	if c.To == c.From+1 {
+		l.once.Do(func() { err = errors.New("the connection is lost") })
+	}
+	if err != nil {
+		return nil, err
+	}
+	return l.Store.WaitingItems(ctx, c, maxBytes)
+}
+
+func TestAResultThatCannotBePutOnRecordIsFetchedAgain(t *testing.T) {
+	w, p := newNativeWorld(t)
+	w.store, p.ended = &lapsing{Store: w.db}, true
+	b := w.batch("native", 3)
+	r := w.runner()
+	w.run(r, b, 3)
+	if got := w.run(r, b, 3); got.Counts.Succeeded != 2 || got.Left != 1 || len(p.batches) != 1 {
+		t.Errorf("with a lapse: %+v, %d batches there", got, len(p.batches))
+	}
+	if got := w.run(r, b, 3); got.Counts.Succeeded != 1 || got.Left != 0 || len(p.batches) != 1 {
+		t.Errorf("after it: %+v, %d batches there", got, len(p.batches))
+	}
+	w.require(b, repeat(good(), 3)...)
 }

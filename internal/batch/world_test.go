@@ -272,17 +272,24 @@ func (w *world) open(b gateway.Batch) (n int) {
 	return n
 }
 
-// used is what Redis has of the subject's window, which must be what the ledger has.
+// used is what Redis has of the subject's window, in requests, once that is what the ledger has: it is settled a moment after
+// the commit.
 func (w *world) used(b gateway.Batch) int64 {
 	w.t.Helper()
-	used, err := w.quota.Used(w.t.Context(), b.Principal.Subject, gateway.DayWindow(time.Now(), time.UTC))
-	w.check(err)
-	var ledger int64
-	w.check(w.audit.QueryRow(w.t.Context(), `SELECT coalesce(sum(charge_requests), 0) FROM ledger WHERE subject = $1`, b.Principal.Subject).Scan(&ledger))
-	if used.Requests != ledger {
-		w.t.Errorf("Redis has %d requests, the ledger %d", used.Requests, ledger)
+	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		redis, err := w.quota.Used(w.t.Context(), b.Principal.Subject, gateway.DayWindow(time.Now(), time.UTC))
+		w.check(err)
+		var ledger gateway.Used
+		w.check(w.audit.QueryRow(w.t.Context(), `SELECT coalesce(sum(charge_requests), 0), coalesce(sum(charge_tokens), 0) FROM ledger WHERE subject = $1`,
+			b.Principal.Subject).Scan(&ledger.Requests, &ledger.Tokens))
+		if redis == ledger {
+			return redis.Requests
+		}
+		if time.Now().After(deadline) {
+			w.t.Errorf("Redis has %+v, the ledger %+v", redis, ledger)
+			return redis.Requests
+		}
 	}
-	return used.Requests
 }
 
 func errorBody(kind string) string {
