@@ -14,12 +14,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/llm-gateway/internal/adapter"
+	"github.com/openova-io/llm-gateway/internal/version"
 )
 
 func main() {
 	cfg, flags, wrong := adapter.Settings(os.Getenv)
 	root := &cobra.Command{
-		Use: "anthropic-adapter", Short: "Serve OpenAI and Anthropic clients from one backend", Args: cobra.NoArgs,
+		Use: "anthropic-adapter", Version: version.String(), Short: "Serve OpenAI and Anthropic clients from one backend", Args: cobra.NoArgs,
 		Long:         "Serve OpenAI and Anthropic clients from one backend.\n\nEach flag is an environment variable, too: --default-model is DEFAULT_MODEL.\nThe token of an Anthropic backend is in ANTHROPIC_OAUTH_TOKEN.",
 		SilenceUsage: true, SilenceErrors: true,
 		RunE: func(cmd *cobra.Command, _ []string) error {

@@ -2,7 +2,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -24,23 +23,6 @@ func main() {
 		},
 	}
 	root.PersistentFlags().StringVar(&file, "config", "", app.ConfigFlag)
-	check := &cobra.Command{Use: "config", Short: "Work with configuration files"}
-	check.AddCommand(&cobra.Command{
-		Use: "check FILE", Short: "Tell every mistake in a frontend's configuration file, or where it sends what", Args: cobra.ExactArgs(1),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			cfg, err := config.Load(args[0])
-			if err == nil {
-				err = cfg.CheckFrontend()
-			}
-			if err == nil {
-				_, err = fmt.Fprintln(cmd.OutOrStdout(), args[0], "is fine")
-			}
-			if err == nil {
-				err = app.Explain(cmd.OutOrStdout(), cfg)
-			}
-			return err
-		},
-	})
-	root.AddCommand(check)
+	root.AddCommand(app.ConfigCommand((*config.Config).CheckFrontend))
 	app.Main(root)
 }

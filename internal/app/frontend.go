@@ -52,7 +52,7 @@ func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slo
 		return err
 	}
 	defer db.Close()
-	quota, err := redis.Open(cfg.Redis.URL, db)
+	quota, err := redis.Open(cfg.Redis, db)
 	if err != nil {
 		return err
 	}

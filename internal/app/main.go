@@ -12,6 +12,7 @@ import (
 
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/postgres"
+	"github.com/openova-io/llm-gateway/internal/version"
 )
 
 // ConfigFlag explains --config, which every command has.
@@ -19,7 +20,7 @@ const ConfigFlag = "YAML file; LLMGW_… variables override it"
 
 // Main runs a command until it ends, or until SIGINT or SIGTERM end its context, and exits with 1 after an error.
 func Main(root *cobra.Command) {
-	root.SilenceUsage, root.SilenceErrors = true, true
+	root.SilenceUsage, root.SilenceErrors, root.Version = true, true, version.String()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := root.ExecuteContext(ctx)
 	stop()
@@ -40,6 +41,28 @@ func Load(file string) (*config.Config, *slog.Logger, error) {
 		return nil, nil, fmt.Errorf("log.level: %w", err)
 	}
 	return cfg, slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: level})), nil
+}
+
+// ConfigCommand is "config check FILE", which tells every mistake in a file, or where the file sends what.
+func ConfigCommand(check func(*config.Config) error) *cobra.Command {
+	command := &cobra.Command{Use: "config", Short: "Work with configuration files"}
+	command.AddCommand(&cobra.Command{
+		Use: "check FILE", Short: "Tell every mistake in a configuration file, or where it sends what", Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			cfg, err := config.Load(args[0])
+			if err == nil {
+				err = check(cfg)
+			}
+			if err != nil {
+				return err
+			}
+			if _, err := fmt.Fprintln(cmd.OutOrStdout(), args[0], "is fine"); err != nil {
+				return err
+			}
+			return Explain(cmd.OutOrStdout(), cfg)
+		},
+	})
+	return command
 }
 
 func openDatabase(ctx context.Context, cfg config.Database) (*postgres.DB, error) {

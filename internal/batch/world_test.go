@@ -77,7 +77,7 @@ func newWorld(t *testing.T) *world {
 	w.audit, err = pgx.Connect(t.Context(), server.URL(postgrestest.Superuser))
 	w.check(err)
 	t.Cleanup(func() { _ = w.audit.Close(context.Background()) })
-	w.quota, err = redis.Open("redis://"+miniredis.RunT(t).Addr(), w.db)
+	w.quota, err = redis.Open(config.Redis{URL: "redis://" + miniredis.RunT(t).Addr()}, w.db)
 	w.check(err)
 	t.Cleanup(func() { _ = w.quota.Close() })
 	w.compressor, err = record.NewCompressor()

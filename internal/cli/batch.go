@@ -127,7 +127,7 @@ func (s *session) remove(ctx context.Context, c *client, id string) error {
 		Type string `json:"type"`
 	}
 	err := c.object(ctx, call{
-		method: http.MethodDelete, path: "/v1/messages/batches/" + url.PathEscape(id), header: http.Header{"Anthropic-Version": {version}},
+		method: http.MethodDelete, path: "/v1/messages/batches/" + url.PathEscape(id), header: http.Header{"Anthropic-Version": {apiVersion}},
 	}, &gone)
 	if err != nil {
 		return err

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"github.com/openova-io/llm-gateway/internal/version"
 )
 
 // System is what the commands see of the machine they run on.
@@ -57,7 +59,7 @@ func Run(ctx context.Context, sys System, args []string) int {
 func newRoot(sys System) *cobra.Command {
 	s := &session{System: sys}
 	root := &cobra.Command{
-		Use: "llmgw", Short: "Work with an LLM gateway",
+		Use: "llmgw", Version: version.String(), Short: "Work with an LLM gateway",
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	flags := root.PersistentFlags()

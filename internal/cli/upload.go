@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// version is that of Anthropic's API that the command speaks.
-const version = "2023-06-01"
+// apiVersion is that of Anthropic's API that the command speaks.
+const apiVersion = "2023-06-01"
 
 // upload is a submission while it is sent.
 type upload struct {
@@ -36,7 +36,7 @@ func (u *upload) asRequest(ctx context.Context, c *client) (id string, err error
 	var made created
 	err = c.object(ctx, call{
 		method: http.MethodPost, path: "/v1/messages/batches", open: u.tracked, size: u.size,
-		header: http.Header{"Content-Type": {"application/json"}, "Anthropic-Version": {version}, "Idempotency-Key": {u.key}},
+		header: http.Header{"Content-Type": {"application/json"}, "Anthropic-Version": {apiVersion}, "Idempotency-Key": {u.key}},
 	}, &made)
 	return made.ID, err
 }

@@ -45,7 +45,7 @@ type HTTP struct {
 
 // OIDC is whose tokens are accepted.
 type OIDC struct {
-	Issuer     string   `koanf:"issuer"`
+	Issuer     string   `koanf:"issuer"` // ""; a gateway without one is never ready and serves nobody
 	Audience   string   `koanf:"audience"`
 	Algorithms []string `koanf:"algorithms"`  // the accepted signatures
 	TierClaim  string   `koanf:"tier_claim"`  // path of the claim with the tier, dots between levels
@@ -63,17 +63,10 @@ type Database struct {
 
 // Redis is the quota's store.
 type Redis struct {
-	URL     string        `koanf:"url"`
-	Timeout time.Duration `koanf:"timeout"` // for one reservation or settlement
-}
-
-// Temporal is the cluster the workflows run on. Only the worker talks to it.
-type Temporal struct {
-	Address         string        `koanf:"address"`
-	Namespace       string        `koanf:"namespace"`
-	TaskQueue       string        `koanf:"task_queue"`
-	CreateNamespace bool          `koanf:"create_namespace"` // make the namespace at start-up if it is missing
-	Retention       time.Duration `koanf:"retention"`        // of closed workflows, in a namespace we make
+	URL      string        `koanf:"url"`
+	Username string        `koanf:"username"` // in place of the URL's
+	Password string        `koanf:"password"` // in place of the URL's; LLMGW_REDIS__PASSWORD keeps it out of files
+	Timeout  time.Duration `koanf:"timeout"`  // for one reservation or settlement
 }
 
 // Audit is how requests are put on record.

@@ -36,6 +36,16 @@ func TestAFileOverTheDefaultsRuns(t *testing.T) {
 	}
 }
 
+func TestAGatewayWithoutAnIssuerMayRun(t *testing.T) {
+	cfg, err := Parse([]byte(strings.Replace(good, `issuer: "https://id.example.org/realms/x"`, `issuer: ""`, 1)), noEnviron)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cfg.CheckFrontend(); err != nil {
+		t.Errorf("refused: %v; it runs, and serves nobody", err)
+	}
+}
+
 func TestOneLimitOfOneTierCanBeChanged(t *testing.T) {
 	cfg, err := Parse([]byte(good+"tiers: {pro: {requests_per_day: 5}, gold.plus: {routes: [{match: \"*\", backend: internal}]}}\n"), noEnviron)
 	if err != nil {

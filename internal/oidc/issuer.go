@@ -20,6 +20,9 @@ const refetchInterval = 5 * time.Second
 // errJustAsked means that the issuer was asked so recently that asking again would tell nothing new.
 var errJustAsked = errors.New("the identity provider was asked a moment ago")
 
+// errNoIssuer means that the configuration names no identity provider.
+var errNoIssuer = errors.New("oidc.issuer is not set: without an identity provider nobody is served")
+
 // issuer is the identity provider: discovered when first needed, its keys fetched when an unknown one turns up.
 type issuer struct {
 	url    string
@@ -37,6 +40,9 @@ func newIssuer(cfg config.OIDC) *issuer {
 
 // keys returns the issuer's key set, discovering it if need be.
 func (i *issuer) keys(ctx context.Context) (oidc.KeySet, error) {
+	if i.url == "" {
+		return nil, errNoIssuer
+	}
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	if i.found != nil {

@@ -36,8 +36,11 @@ func (v *Verifier) Ready(ctx context.Context) error {
 
 // Authenticate returns the principal of the first token that is valid. Empty tokens are passed over. The error is
 // the first token's: a *gateway.Error that says what to do, Unauthenticated where the token is at fault and
-// Overloaded where the issuer cannot be asked.
+// Overloaded where the issuer cannot be asked, or there is none.
 func (v *Verifier) Authenticate(ctx context.Context, tokens ...string) (gateway.Principal, error) {
+	if v.cfg.Issuer == "" {
+		return gateway.Principal{}, unavailable(errNoIssuer)
+	}
 	var first error
 	for _, token := range tokens {
 		if token == "" {
@@ -130,6 +133,12 @@ func refuse(message string, cause error) error {
 }
 
 func unavailable(cause error) error {
+	if errors.Is(cause, errNoIssuer) {
+		return &gateway.Error{
+			Code: gateway.Overloaded, NoRetry: true, Cause: cause,
+			Message: "This gateway has no identity provider, so it serves nobody. Its operator has to set oidc.issuer.",
+		}
+	}
 	return &gateway.Error{
 		Code: gateway.Overloaded, RetryAfter: refetchInterval, Cause: cause,
 		Message: "The identity provider cannot be reached, so your token cannot be checked. Try again in a few seconds.",

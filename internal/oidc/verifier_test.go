@@ -201,3 +201,20 @@ func TestTheCacheForgetsExpiredTokensAndStaysSmall(t *testing.T) {
 		t.Error("an expired token was accepted")
 	}
 }
+
+func TestWithoutAnIssuerNobodyIsServed(t *testing.T) {
+	p := newProvider(t)
+	v := New(config.Default().OIDC)
+	if err := v.Ready(context.Background()); err == nil || !strings.Contains(err.Error(), "oidc.issuer is not set") {
+		t.Errorf("ready: %v; it must not be, and say why", err)
+	}
+	for name, token := range map[string]string{"no token": "", "somebody's token": p.token(t, p.key, jose.RS256, "k1", p.claims(nil))} {
+		t.Run(name, func(t *testing.T) {
+			_, err := v.Authenticate(context.Background(), token)
+			e, ok := errors.AsType[*gateway.Error](err)
+			if !ok || e.Code != gateway.Overloaded || !e.NoRetry || !strings.Contains(e.Message, "set oidc.issuer") {
+				t.Errorf("got %+v, want a refusal that tells the operator what to set", err)
+			}
+		})
+	}
+}

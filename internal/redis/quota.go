@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
 	"errors"
@@ -14,6 +15,7 @@ import (
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"golang.org/x/sync/singleflight"
 
+	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
@@ -60,22 +62,24 @@ type Quota struct {
 // Open makes a Quota on the Redis at the URL: redis://user:password@host:port/db or rediss://…; with
 // addr=host:port parameters for further nodes it is a cluster. Timeouts and pool sizes are parameters of the URL, too
 // (dial_timeout, read_timeout, pool_size, …). It does not connect. The caller closes the Quota.
-func Open(url string, source Source) (*Quota, error) {
+func Open(cfg config.Redis, source Source) (*Quota, error) {
 	// The hand-shake for maintenance notices is for one vendor's service.
 	quiet := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
-	if strings.Contains(url, "addr=") {
-		options, err := redis.ParseClusterURL(url)
+	if strings.Contains(cfg.URL, "addr=") {
+		options, err := redis.ParseClusterURL(cfg.URL)
 		if err != nil {
 			return nil, fmt.Errorf("redis: %w", err)
 		}
 		options.MaintNotificationsConfig = quiet
+		options.Username, options.Password = cmp.Or(cfg.Username, options.Username), cmp.Or(cfg.Password, options.Password)
 		return NewQuota(redis.NewClusterClient(options), source), nil
 	}
-	options, err := redis.ParseURL(url)
+	options, err := redis.ParseURL(cfg.URL)
 	if err != nil {
 		return nil, fmt.Errorf("redis: %w", err)
 	}
 	options.MaintNotificationsConfig = quiet
+	options.Username, options.Password = cmp.Or(cfg.Username, options.Username), cmp.Or(cfg.Password, options.Password)
 	options.ContextTimeoutEnabled = true // a caller's deadline bounds the call
 	return NewQuota(redis.NewClient(options), source), nil
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/redis"
 )
@@ -72,7 +73,7 @@ type tester interface {
 
 func open(tb tester, url string, source redis.Source) *redis.Quota {
 	tb.Helper()
-	q, err := redis.Open(url, source)
+	q, err := redis.Open(config.Redis{URL: url}, source)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -149,5 +150,27 @@ func wantUsed(tb tester, q *redis.Quota, subject string, want gateway.Used) {
 	}
 	if got != want {
 		tb.Fatalf("used = %+v, want %+v", got, want)
+	}
+}
+
+func TestThePasswordMayComeFromElsewhereThanTheURL(t *testing.T) {
+	server := miniredis.RunT(t)
+	server.RequireUserAuth("gateway", "p@ss/w:rd")
+	for name, cfg := range map[string]config.Redis{
+		"one server":          {URL: "redis://" + server.Addr(), Username: "gateway", Password: "p@ss/w:rd"},
+		"over a URL":          {URL: "redis://old:old@" + server.Addr(), Username: "gateway", Password: "p@ss/w:rd"},
+		"its user in the URL": {URL: "redis://gateway@" + server.Addr(), Password: "p@ss/w:rd"},
+		"a cluster":           {URL: "redis://" + server.Addr() + "?addr=" + server.Addr(), Username: "gateway", Password: "p@ss/w:rd"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			quota, err := redis.Open(cfg, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = quota.Close() }()
+			if err := quota.Ping(t.Context()); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

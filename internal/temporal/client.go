@@ -14,10 +14,16 @@ import (
 // Dial makes a client that connects when it is first used, so it does not fail because Temporal is away. The caller
 // closes it.
 func Dial(cfg config.Temporal, log *slog.Logger) (client.Client, error) {
+	secured, err := connection(cfg.TLS)
+	if err != nil {
+		return nil, err
+	}
 	c, err := client.NewLazyClient(client.Options{
-		HostPort:  cfg.Address,
-		Namespace: cfg.Namespace,
-		Logger:    sdklog.NewStructuredLogger(slog.New(quiet{log.Handler()})),
+		HostPort:          cfg.Address,
+		Namespace:         cfg.Namespace,
+		ConnectionOptions: secured,
+		Credentials:       credentials(cfg.Auth),
+		Logger:            sdklog.NewStructuredLogger(slog.New(quiet{log.Handler()})),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("temporal: %w", err)

@@ -32,7 +32,7 @@ func Repository() Rules {
 		Module: "github.com/openova-io/llm-gateway",
 		Layers: [][]string{
 			// Nouns, rules and leaf helpers: no I/O beyond reading what they are handed.
-			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan"},
+			{"internal/gateway", "internal/sse", "internal/config", "internal/jsonscan", "internal/version"},
 			// The wire types of the two dialects, and of the gateway's own endpoints.
 			{"internal/anthropic", "internal/openai", "internal/api"},
 			{"internal/translate", "internal/wire"},
