@@ -112,7 +112,9 @@ func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slo
 	// Every handler has ended, so nothing more is queued: what waits is committed, or spooled if it cannot be.
 	flush, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
-	return errors.Join(err, recorder.Close(flush))
+	err = errors.Join(err, recorder.Close(flush))
+	awaitSpool(context.WithoutCancel(ctx), spooled, cfg.Audit.SpoolWait, log)
+	return err
 }
 
 // newHealth is what a process knows of its backends' health, and tells of it.
@@ -145,19 +147,4 @@ func frontendBatches(cfg *config.Config, db *postgres.DB, compressor *record.Com
 	}
 	b.Submissions, err = submission.NewSigner(secret, cfg.Batch.SubmissionTTL)
 	return b, err
-}
-
-func spoolCheck(s *spool.Spool) func(context.Context) error {
-	return func(context.Context) error {
-		if s.Full() {
-			return errors.New("the spool is full: new requests are refused until the database takes what is in it")
-		}
-		return nil
-	}
-}
-
-func auditGauges(reg prometheus.Registerer, r *record.Recorder, s *spool.Spool) {
-	telemetry.Gauge(reg, "gateway_audit_queue", "Records that wait for a commit.", func() float64 { return float64(r.Waiting()) })
-	telemetry.Gauge(reg, "gateway_spool_bytes", "Bytes in the local spool.", func() float64 { _, b := s.Size(); return float64(b) })
-	telemetry.Gauge(reg, "gateway_spool_records", "Records in the local spool.", func() float64 { n, _ := s.Size(); return float64(n) })
 }

@@ -78,6 +78,7 @@ type Audit struct {
 	BatchRows     int           `koanf:"batch_rows"`      // records in one transaction
 	SpoolDir      string        `koanf:"spool_dir"`       // where outcomes wait while the database is away
 	SpoolMaxBytes int64         `koanf:"spool_max_bytes"` // new requests are refused when it is reached
+	SpoolWait     time.Duration `koanf:"spool_wait"`      // that a frontend which leaves waits for the database to take the spool, where the directory goes with it; 0 leaves the records for the next start
 	LeaseTTL      time.Duration `koanf:"lease_ttl"`       // without a heartbeat for this long a frontend counts as dead
 }
 
