@@ -23,10 +23,14 @@ import (
 // chunkSlots is how many chunks a worker takes at once. Those of one batch are few; the places at backends are shared by all.
 const chunkSlots = 32
 
+// tellEvery is how many tries in vain the log is told of once.
+const tellEvery = 30
+
 // engine is what works in a worker: the workflows and their activities, and the relay that starts them.
 type engine struct {
 	cfg         *config.Config
 	client      client.Client
+	db          *postgres.DB
 	relay       *relay.Relay
 	requests    *activities.Requests
 	maintenance *activities.Maintenance
@@ -43,7 +47,7 @@ func newEngine(cfg *config.Config, tc client.Client, db *postgres.DB, quota *red
 		LongRunningAfter: cfg.Worker.LongRunningAfter, LongRunningDeadline: cfg.Worker.LongRunningDeadline, Batches: cfg.Batch.Enabled,
 	}, log, registry)
 	return &engine{
-		cfg: cfg, client: tc, relay: r, log: log,
+		cfg: cfg, client: tc, db: db, relay: r, log: log,
 		requests:    &activities.Requests{Ledger: db, Quota: quota, OnRecord: r.OnRecord},
 		maintenance: &activities.Maintenance{Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge, BatchRetention: cfg.Batch.Retention},
 	}
@@ -59,8 +63,11 @@ func (e *engine) takeBatches(ctx context.Context, from Sources, db *postgres.DB,
 	return err
 }
 
-// run waits for Temporal and works until ctx ends. The error is one that it cannot recover from.
+// run waits for the database's schema and for Temporal, and works until ctx ends. The error is one that it cannot recover from.
 func (e *engine) run(ctx context.Context) error {
+	if !e.awaitSchema(ctx) {
+		return nil
+	}
 	if temporal.Setup(ctx, e.client, e.cfg.Temporal, e.needs(), e.log) != nil {
 		return nil // it gives up only because ctx ended
 	}
@@ -96,6 +103,30 @@ func (e *engine) run(ctx context.Context) error {
 	}
 }
 
+// awaitSchema waits until the database has what this build needs: in an upgrade the migration may still be running. It
+// answers false if ctx ended first.
+func (e *engine) awaitSchema(ctx context.Context) bool {
+	for try := 0; ctx.Err() == nil; try++ {
+		err := e.db.CheckSchema(ctx)
+		if err == nil {
+			return true
+		}
+		if try%tellEvery == 0 {
+			e.log.Warn("the database is not ready; trying on", "error", err)
+		}
+		pause(ctx)
+	}
+	return false
+}
+
+// pause is a second between two tries, or less if ctx ends.
+func pause(ctx context.Context) {
+	select {
+	case <-ctx.Done():
+	case <-time.After(time.Second):
+	}
+}
+
 // start starts a Temporal worker, or answers nil when ctx ends before it could. A worker that failed to start cannot
 // be started again, so each try has its own.
 func (e *engine) start(ctx context.Context, make func() worker.Worker) worker.Worker {
@@ -106,10 +137,7 @@ func (e *engine) start(ctx context.Context, make func() worker.Worker) worker.Wo
 			return w
 		}
 		e.log.Warn("the Temporal worker does not start; trying on", "error", err)
-		select {
-		case <-ctx.Done():
-		case <-time.After(time.Second):
-		}
+		pause(ctx)
 	}
 	return nil
 }

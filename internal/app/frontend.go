@@ -86,6 +86,7 @@ func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slo
 	auth := oidc.New(cfg.OIDC)
 	health := &httpapi.Health{Log: log, Checks: []httpapi.Check{
 		{Name: "database", Vital: true, Look: db.Ping},
+		{Name: "schema", Vital: true, Look: db.CheckSchema},
 		{Name: "lease", Vital: true, Look: lease.check},
 		{Name: "spool", Vital: true, Look: spoolCheck(spooled)},
 		{Name: "identity provider", Vital: true, Look: auth.Ready},

@@ -83,7 +83,7 @@ func RunWorker(ctx context.Context, cfg *config.Config, from Sources, log *slog.
 func answer(ok func() bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		if !ok() {
-			http.Error(w, "waiting for Temporal", http.StatusServiceUnavailable)
+			http.Error(w, "waiting for the database or for Temporal", http.StatusServiceUnavailable)
 			return
 		}
 		_, _ = fmt.Fprintln(w, "ok")

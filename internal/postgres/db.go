@@ -43,11 +43,23 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	// The server gives up when we do: what nobody waits for must not go on holding locks.
 	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", strconv.FormatInt(timeout.Milliseconds(), 10))
 	setDefault(pc.ConnConfig.RuntimeParams, "application_name", "llm-gateway")
+	pc.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error { return renew(conn, c.URL) }
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
 	return &DB{pool: pool, timeout: timeout}, nil
+}
+
+// renew reads the files that the URL names (sslrootcert, sslcert, passfile) for a connection that is about to be made:
+// certificates and passwords are replaced while the process runs.
+func renew(conn *pgx.ConnConfig, url string) error {
+	fresh, err := pgx.ParseConfig(url)
+	if err != nil {
+		return err
+	}
+	conn.TLSConfig, conn.Fallbacks, conn.Password = fresh.TLSConfig, fresh.Fallbacks, fresh.Password
+	return nil
 }
 
 // Ping asks the database for an answer.

@@ -20,20 +20,20 @@ func TestEachRoleMayDoNoMoreThanItNeeds(t *testing.T) {
 	may := map[postgrestest.Role]map[string]string{
 		postgrestest.Frontend: {
 			"intents": "i", "outcomes": "i", "attempts": "i", "bodies": "i", "leases": "i", "ledger": "",
-			"batches": "si", "batch_items": "si", "batch_results": "s", "files": "si", "file_chunks": "si",
+			"batches": "si", "batch_items": "si", "batch_results": "s", "files": "si", "file_chunks": "si", "goose_db_version": "s",
 		},
 		postgrestest.Worker: {
 			"intents": "sid", "outcomes": "sid", "attempts": "si", "bodies": "si", "leases": "sid", "ledger": "si",
-			"batches": "siud", "batch_items": "sid", "batch_results": "sid", "files": "siud", "file_chunks": "sid", "native_batches": "sid",
+			"batches": "siud", "batch_items": "sid", "batch_results": "sid", "files": "siud", "file_chunks": "sid", "native_batches": "sid", "goose_db_version": "s",
 		},
 		postgrestest.Auditor: {
 			"intents": "s", "outcomes": "s", "attempts": "s", "bodies": "s", "leases": "s", "ledger": "s",
-			"batches": "s", "batch_items": "s", "batch_results": "s", "files": "s", "file_chunks": "s", "native_batches": "s",
+			"batches": "s", "batch_items": "s", "batch_results": "s", "files": "s", "file_chunks": "s", "native_batches": "s", "goose_db_version": "s",
 		},
 	}
 	column := map[string]string{
 		"intents": "id", "outcomes": "id", "attempts": "request_id", "bodies": "request_id", "leases": "instance", "ledger": "id",
-		"batches": "id", "batch_items": "batch_id", "batch_results": "batch_id", "files": "id", "file_chunks": "file_id", "native_batches": "id",
+		"batches": "id", "batch_items": "batch_id", "batch_results": "batch_id", "files": "id", "file_chunks": "file_id", "native_batches": "id", "goose_db_version": "id",
 	}
 	for role, tables := range may {
 		conn := connect(t, s.URL(role))
