@@ -6,7 +6,7 @@ FUZZTIME  ?= 30s
 
 TOOLS     := bin/tools
 # The modules of the repository: each is linted, tested and tidied on its own.
-MODULES   := . dev tests/clients tools
+MODULES   := . dev tests/clients tests/charts tools tools/helm3 tools/helm4 tools/image
 # What -race is for: code that several goroutines share.
 RACE      ?= ./internal/... ./activities/... ./workflows/...
 # Tests that need built binaries or a running stack have targets of their own.
@@ -73,6 +73,30 @@ tests/clients/node_modules: tests/clients/package-lock.json
 .PHONY: webui
 webui: build ## The Temporal Web UI in a headless Chromium; screenshots in bin/webui
 	cd tests/clients && SCREENSHOTS=$(CURDIR)/bin/webui $(GO) test -count=1 -v -timeout 10m ./webui
+
+## ---- charts and images ----
+
+.PHONY: charts
+charts: helm build ## The charts: rendered by Helm 3 and 4, checked, refused, and run
+	cd tests/charts && $(GO) test -p 1 -count=1 -timeout 20m $$($(GO) list ./... | grep -v /apiserver)
+
+.PHONY: charts-apiserver
+charts-apiserver: helm apiserver ## The charts on a real API server: applied, installed, upgraded, uninstalled
+	cd tests/charts && $(GO) test -count=1 -v -timeout 20m ./apiserver/...
+
+.PHONY: images
+images: ## OCI images of every command, the same bytes for the same commit (ARGS='--push REGISTRY/PREFIX')
+	cd tools/image && $(GO) run . --out ../../bin/images $(ARGS)
+
+# Both majors of Helm are in use, so both render the charts; each is pinned by a module of its own.
+.PHONY: helm
+helm: $(TOOLS)/helm3 $(TOOLS)/helm4
+
+$(TOOLS)/helm%: tools/helm%/go.mod tools/helm%/go.sum
+	@echo "==> Helm $* (the first build takes some minutes)"
+	@mkdir -p $(TOOLS)
+	@tools/gobuild.sh tools/helm$* $@ helm.sh/helm/v$*/cmd/helm
+	@touch $@
 
 ## ---- measurements and faults ----
 
