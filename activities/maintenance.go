@@ -44,6 +44,8 @@ type Maintenance struct {
 	LeakAge  time.Duration // a reservation this old of a request that is nowhere on record has leaked
 
 	BatchRetention time.Duration // of a batch's results, from its end
+
+	OnInterrupted func(n int64) // told of requests that were closed because their frontend died
 }
 
 // Abandoned answers the frontends that have running requests and no lease. One that was cut off from the database
@@ -59,6 +61,7 @@ func (m *Maintenance) CloseAbandoned(ctx context.Context, frontends []uuid.UUID)
 	for {
 		n, err := m.Staging.CloseAbandoned(ctx, frontends, closeAtOnce)
 		closed += n
+		m.OnInterrupted(n)
 		if err != nil || n < closeAtOnce {
 			return closed, err
 		}

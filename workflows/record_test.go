@@ -120,7 +120,7 @@ func newRecorder(t *testing.T, c client.Client, s *store, st *staging) recorder 
 		w.RegisterActivity(&activities.Requests{Ledger: s, Quota: s})
 		if st != nil {
 			st.store = s
-			w.RegisterActivity(&activities.Maintenance{Staging: st, Quota: st})
+			w.RegisterActivity(&activities.Maintenance{Staging: st, Quota: st, OnInterrupted: func(int64) {}})
 		}
 	})
 }

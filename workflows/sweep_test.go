@@ -49,7 +49,11 @@ func TestSweep(t *testing.T) {
 			st := c.staging
 			st.store = newStore()
 			env := newEnvironment()
-			env.RegisterActivity(&activities.Maintenance{Staging: &st, Quota: &st, LeaseTTL: 15 * time.Second, LeakAge: time.Minute})
+			var interrupted int64
+			env.RegisterActivity(&activities.Maintenance{
+				Staging: &st, Quota: &st, LeaseTTL: 15 * time.Second, LeakAge: time.Minute,
+				OnInterrupted: func(n int64) { interrupted += n },
+			})
 			begun := env.Now()
 			env.ExecuteWorkflow(workflows.Sweep, workflows.SweepInput{Recheck: 5 * time.Second})
 			require.True(t, env.IsWorkflowCompleted())
@@ -64,6 +68,7 @@ func TestSweep(t *testing.T) {
 			var found workflows.Swept
 			require.NoError(t, env.GetWorkflowResult(&found))
 			require.Equal(t, c.want, found)
+			require.Equal(t, found.Closed, interrupted)
 			require.Len(t, st.settled, c.want.Released)
 		})
 	}

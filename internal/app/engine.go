@@ -16,6 +16,7 @@ import (
 	"github.com/openova-io/llm-gateway/internal/postgres"
 	"github.com/openova-io/llm-gateway/internal/redis"
 	"github.com/openova-io/llm-gateway/internal/relay"
+	"github.com/openova-io/llm-gateway/internal/telemetry"
 	"github.com/openova-io/llm-gateway/internal/temporal"
 	"github.com/openova-io/llm-gateway/workflows"
 )
@@ -48,8 +49,11 @@ func newEngine(cfg *config.Config, tc client.Client, db *postgres.DB, quota *red
 	}, log, registry)
 	return &engine{
 		cfg: cfg, client: tc, db: db, relay: r, log: log,
-		requests:    &activities.Requests{Ledger: db, Quota: quota, OnRecord: r.OnRecord},
-		maintenance: &activities.Maintenance{Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge, BatchRetention: cfg.Batch.Retention},
+		requests: &activities.Requests{Ledger: db, Quota: quota, OnRecord: r.OnRecord},
+		maintenance: &activities.Maintenance{
+			Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge, BatchRetention: cfg.Batch.Retention,
+			OnInterrupted: telemetry.NewInterrupted(registry),
+		},
 	}
 }
 
