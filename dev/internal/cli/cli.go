@@ -108,22 +108,28 @@ func followParent(ctx context.Context, stop func()) {
 	}
 }
 
-// temporalCommand is the child process that runs Temporal and its Web UI.
+// temporalCommand is the child process that runs Temporal and its Web UI, or the server alone by a configuration file
+// of its own.
 func temporalCommand() *cobra.Command {
-	var file string
+	var file, serverFile string
 	command := &cobra.Command{
 		Use: "temporal", Short: "Run the Temporal server of a stack", Hidden: true, Args: cobra.NoArgs,
 		RunE: func(command *cobra.Command, _ []string) error {
+			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
+			defer stop()
+			if serverFile != "" {
+				return temporal.RunFile(ctx, serverFile)
+			}
 			settings, err := temporal.ReadSettings(file)
 			if err != nil {
 				return err
 			}
-			ctx, stop := signal.NotifyContext(command.Context(), os.Interrupt, syscall.SIGTERM)
-			defer stop()
 			return temporal.Run(ctx, settings)
 		},
 	}
 	command.Flags().StringVar(&file, "config", "", "settings `file` that the stack wrote")
+	command.Flags().StringVar(&serverFile, "server-config", "", "configuration `file` of the server itself, in place of --config")
+	command.MarkFlagsMutuallyExclusive("config", "server-config")
 	return command
 }
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env bash
+# What a cluster without the Prometheus operator is given: nothing of monitoring.coreos.com, unless somebody asks for it.
+#
+# Usage: tests/observability-toggle.sh [CHART_DIR]; HELM names the helm to use.
+set -euo pipefail
+
+helm=${HELM:-helm}
+chart=$(cd "${1:-$(dirname "$0")/..}" && pwd)
+temp=$(mktemp -d)
+trap 'rm -rf "$temp"' EXIT
+
+# Helm renders nothing while a dependency is missing. The copy keeps the chart's own folder as it is.
+work=$chart
+if [ -z "$(ls -A "$chart/charts" 2>/dev/null)" ]; then
+	work=$temp/chart
+	cp -R "$chart" "$work"
+	if ! timeout 120 "$helm" dependency build "$work" >"$temp/build" 2>&1; then
+		echo "upstream render SKIPPED: the dependency cannot be built here; a stub stands for it"
+		mkdir -p "$work/charts/temporal"
+		printf 'apiVersion: v2\nname: temporal\nversion: %s\n' \
+			"$(awk '$2 == "name:" && $3 == "temporal" {found = 1} found && $1 == "version:" {print $2; exit}' "$work/Chart.yaml")" \
+			>"$work/charts/temporal/Chart.yaml"
+	fi
+fi
+
+toggles=(serviceMonitor.enabled prometheusRule.enabled database.podMonitor.enabled dashboards.enabled)
+on=() off=()
+for toggle in "${toggles[@]}"; do
+	on+=(--set "$toggle=true")
+	off+=(--set "$toggle=false")
+done
+
+render() {
+	"$helm" template toggle "$work" --namespace toggle --values "$chart/ci/smoke-values.yaml" "$@"
+}
+
+fail() {
+	echo "FAIL: $*" >&2
+	exit 1
+}
+
+nothing() {
+	! grep -q 'monitoring\.coreos\.com' "$1" || fail "$2 has objects of monitoring.coreos.com"
+	! grep -q 'prometheus\.io/scrape' "$1" || fail "$2 has annotations of Prometheus"
+	! grep -q 'grafana_dashboard' "$1" || fail "$2 has dashboards"
+	grep -q '^kind: Cluster$' "$1" || fail "$2 has no Cluster"
+}
+
+echo "case 1: by default, nothing is monitored"
+render >"$temp/default"
+nothing "$temp/default" "the default render"
+
+echo "case 2: on request, everything is"
+render --api-versions monitoring.coreos.com/v1 "${on[@]}" >"$temp/on"
+for kind in ServiceMonitor PodMonitor PrometheusRule; do
+	grep -q "^kind: $kind\$" "$temp/on" || fail "there is no $kind, though it was asked for"
+done
+grep -q 'grafana_dashboard' "$temp/on" || fail "there is no dashboard, though it was asked for"
+
+echo "case 3: what is off is off, wherever the operator is installed"
+render --api-versions monitoring.coreos.com/v1 "${off[@]}" >"$temp/off"
+nothing "$temp/off" "the render with everything off"
+
+echo "case 4: asked for without the operator, it is refused with a reason"
+for toggle in "${toggles[@]::3}"; do
+	if render --set "$toggle=true" >"$temp/refused" 2>"$temp/error"; then
+		fail "$toggle renders on a cluster that does not know its kind"
+	fi
+	grep -q "$toggle is true" "$temp/error" || fail "the error does not name $toggle: $(cat "$temp/error")"
+done
+
+echo "observability toggles: ok"
