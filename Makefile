@@ -6,7 +6,8 @@ FUZZTIME  ?= 30s
 
 TOOLS     := bin/tools
 # The modules of the repository: each is linted, tested and tidied on its own.
-MODULES   := . dev tests/clients tests/charts tools tools/helm3 tools/helm4 tools/image
+CODE      := . dev tests/clients tests/charts tools/image
+MODULES   := $(CODE) tools tools/helm3 tools/helm4
 # What -race is for: code that several goroutines share.
 RACE      ?= ./internal/... ./activities/... ./workflows/...
 # Tests that need built binaries or a running stack have targets of their own.
@@ -41,11 +42,12 @@ clean: ## Remove what was built and the state of the stack
 ## ---- tests ----
 
 .PHONY: test test-unit test-integration
-test: test-unit test-integration ## All Go tests: unit, then integration
+test: test-unit test-integration charts ## All Go tests: unit, then integration, then the charts
 
-test-unit: ## Unit tests of both modules
+test-unit: ## Unit tests of every module
 	$(GO) test $(UNIT)
 	cd dev && $(GO) test ./...
+	cd tools/image && $(GO) test ./...
 
 test-integration: build ## Tests against real processes: Temporal, Postgres, Redis, the gateway
 	$(GO) test -p 1 -count=1 -timeout 20m ./tests/integration/... ./tests/conformance/...
@@ -81,12 +83,26 @@ charts: helm build ## The charts: rendered by Helm 3 and 4, checked, refused, an
 	cd tests/charts && $(GO) test -p 1 -count=1 -timeout 20m $$($(GO) list ./... | grep -v /apiserver)
 
 .PHONY: charts-apiserver
-charts-apiserver: helm apiserver ## The charts on a real API server: applied, installed, upgraded, uninstalled
+charts-apiserver: helm $(TOOLS)/kube-apiserver $(TOOLS)/etcd ## The charts on a real API server: applied, installed, upgraded, uninstalled
 	cd tests/charts && $(GO) test -count=1 -v -timeout 20m ./apiserver/...
 
 .PHONY: images
 images: ## OCI images of every command, the same bytes for the same commit (ARGS='--push REGISTRY/PREFIX')
-	cd tools/image && $(GO) run . --out ../../bin/images $(ARGS)
+	cd tools/image && $(GO) run . --output ../../bin/images $(ARGS)
+
+APISERVER := tests/charts/apiserver/tools
+
+$(TOOLS)/kube-apiserver: $(APISERVER)/go.mod $(APISERVER)/go.sum
+	@echo "==> kube-apiserver (the first build takes some minutes)"
+	@mkdir -p $(TOOLS)
+	@CGO_ENABLED=0 tools/gobuild.sh $(APISERVER) $@ k8s.io/kubernetes/cmd/kube-apiserver
+	@touch $@
+
+$(TOOLS)/etcd: $(APISERVER)/go.mod $(APISERVER)/go.sum
+	@echo "==> etcd"
+	@mkdir -p $(TOOLS)
+	@CGO_ENABLED=0 tools/gobuild.sh $(APISERVER) $@ go.etcd.io/etcd/server/v3
+	@touch $@
 
 # Both majors of Helm are in use, so both render the charts; each is pinned by a module of its own.
 .PHONY: helm
@@ -115,26 +131,21 @@ bench: build ## What the gateway costs, beside a bare proxy and an empty workflo
 ## ---- code quality ----
 
 .PHONY: lint vet tidy
-lint: tools vet ## Vet, golangci-lint, workflow determinism, tidy modules
-	$(TOOLS)/golangci-lint run --allow-parallel-runners ./...
-	cd dev && ../$(TOOLS)/golangci-lint run --allow-parallel-runners --config ../.golangci.yml ./...
-	cd tests/clients && ../../$(TOOLS)/golangci-lint run --allow-parallel-runners --config ../../.golangci.yml ./...
+lint: tools vet ## Vet, golangci-lint, workflow determinism, CI's own workflows, tidy modules
+	@for m in $(CODE); do echo "golangci-lint in $$m"; (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 	$(TOOLS)/workflowcheck ./workflows/...
+	$(TOOLS)/actionlint
 	@for m in $(MODULES); do echo "go mod tidy -diff in $$m"; (cd $$m && $(GO) mod tidy -diff) || exit 1; done
 
 vet:
-	$(GO) vet ./...
-	cd dev && $(GO) vet ./...
-	cd tests/clients && $(GO) vet ./...
+	@for m in $(CODE); do echo "go vet in $$m"; (cd $$m && $(GO) vet ./...) || exit 1; done
 
 tidy: ## go mod tidy in every module
 	@for m in $(MODULES); do (cd $$m && $(GO) mod tidy) || exit 1; done
 
 .PHONY: fmt
 fmt: tools ## Format the code and sort its imports
-	$(TOOLS)/golangci-lint fmt ./...
-	cd dev && ../$(TOOLS)/golangci-lint fmt --config ../.golangci.yml ./...
-	cd tests/clients && ../../$(TOOLS)/golangci-lint fmt --config ../../.golangci.yml ./...
+	@for m in $(CODE); do (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint fmt --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 
 .PHONY: check
 check: lint test ## What has to pass before a merge
