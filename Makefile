@@ -7,7 +7,7 @@ FUZZTIME  ?= 30s
 TOOLS     := bin/tools
 # The modules of the repository: each is linted, tested and tidied on its own.
 CODE      := . dev tests/clients tests/charts tools/image
-MODULES   := $(CODE) tools tools/helm3 tools/helm4
+MODULES   := $(CODE) tools tools/actionlint tools/helm3 tools/helm4
 # What -race is for: code that several goroutines share.
 RACE      ?= ./internal/... ./activities/... ./workflows/...
 # Tests that need built binaries or a running stack have targets of their own.
@@ -80,38 +80,31 @@ webui: build ## The Temporal Web UI in a headless Chromium; screenshots in bin/w
 
 .PHONY: charts
 charts: helm build ## The charts: rendered by Helm 3 and 4, checked, refused, and run
-	cd tests/charts && $(GO) test -p 1 -count=1 -timeout 20m $$($(GO) list ./... | grep -v /apiserver)
+	@# Package by package: so each prints what it had to skip.
+	@cd tests/charts && for dir in $$($(GO) list -f '{{.Dir}}' ./... | grep -v /apiserver); do (cd $$dir && $(GO) test -count=1 -timeout 20m) || exit 1; done
 
 .PHONY: charts-apiserver
-charts-apiserver: helm $(TOOLS)/kube-apiserver $(TOOLS)/etcd ## The charts on a real API server: applied, installed, upgraded, uninstalled
-	cd tests/charts && $(GO) test -count=1 -v -timeout 20m ./apiserver/...
+charts-apiserver: helm $(TOOLS)/kube-apiserver ## The charts on a real API server: applied, installed, upgraded, uninstalled
+	cd tests/charts/apiserver && $(GO) test -count=1 -v -timeout 20m
 
 .PHONY: images
 images: ## OCI images of every command, the same bytes for the same commit (ARGS='--push REGISTRY/PREFIX')
 	cd tools/image && $(GO) run . --output ../../bin/images $(ARGS)
 
-APISERVER := tests/charts/apiserver/tools
-
-$(TOOLS)/kube-apiserver: $(APISERVER)/go.mod $(APISERVER)/go.sum
-	@echo "==> kube-apiserver (the first build takes some minutes)"
-	@mkdir -p $(TOOLS)
-	@CGO_ENABLED=0 tools/gobuild.sh $(APISERVER) $@ k8s.io/kubernetes/cmd/kube-apiserver
+$(TOOLS)/kube-apiserver: tests/charts/apiserver/tools/go.mod tests/charts/apiserver/tools/go.sum
+	@echo "==> kube-apiserver and etcd (the first build takes some minutes)"
+	@tests/charts/apiserver/tools/build.sh $(TOOLS)
 	@touch $@
 
-$(TOOLS)/etcd: $(APISERVER)/go.mod $(APISERVER)/go.sum
-	@echo "==> etcd"
-	@mkdir -p $(TOOLS)
-	@CGO_ENABLED=0 tools/gobuild.sh $(APISERVER) $@ go.etcd.io/etcd/server/v3
-	@touch $@
-
-# Both majors of Helm are in use, so both render the charts; each is pinned by a module of its own.
+# Tools that do not get along with the others, each pinned by a module of its own. Both majors of Helm are in use, so both
+# render the charts.
 .PHONY: helm
 helm: $(TOOLS)/helm3 $(TOOLS)/helm4
 
-$(TOOLS)/helm%: tools/helm%/go.mod tools/helm%/go.sum
-	@echo "==> Helm $* (the first build takes some minutes)"
+$(TOOLS)/helm3 $(TOOLS)/helm4 $(TOOLS)/actionlint: $(TOOLS)/%: tools/%/go.mod tools/%/go.sum
+	@echo "==> $* (the first build may take some minutes)"
 	@mkdir -p $(TOOLS)
-	@tools/gobuild.sh tools/helm$* $@ helm.sh/helm/v$*/cmd/helm
+	@tools/gobuild.sh tools/$* $@ tool
 	@touch $@
 
 ## ---- measurements and faults ----
@@ -131,7 +124,7 @@ bench: build ## What the gateway costs, beside a bare proxy and an empty workflo
 ## ---- code quality ----
 
 .PHONY: lint vet tidy
-lint: tools vet ## Vet, golangci-lint, workflow determinism, CI's own workflows, tidy modules
+lint: tools $(TOOLS)/actionlint vet ## Vet, golangci-lint, workflow determinism, CI's own workflows, tidy modules
 	@for m in $(CODE); do echo "golangci-lint in $$m"; (cd $$m && $(CURDIR)/$(TOOLS)/golangci-lint run --allow-parallel-runners --config $(CURDIR)/.golangci.yml ./...) || exit 1; done
 	$(TOOLS)/workflowcheck ./workflows/...
 	$(TOOLS)/actionlint
