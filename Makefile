@@ -89,7 +89,8 @@ charts-apiserver: helm $(TOOLS)/kube-apiserver ## The charts on a real API serve
 
 .PHONY: images
 images: ## OCI images of every command, the same bytes for the same commit (ARGS='--push REGISTRY/PREFIX')
-	cd tools/image && $(GO) run . --output ../../bin/images $(ARGS)
+	@# Another Go makes other bytes, so it is the one that go.mod names.
+	cd tools/image && GOTOOLCHAIN=go$$(sed -n "s/^go //p" go.mod) $(GO) run . --output ../../bin/images $(ARGS)
 
 $(TOOLS)/kube-apiserver: tests/charts/apiserver/tools/go.mod tests/charts/apiserver/tools/go.sum
 	@echo "==> kube-apiserver and etcd (the first build takes some minutes)"
