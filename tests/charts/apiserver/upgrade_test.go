@@ -68,6 +68,22 @@ func TestTwoReleasesInANamespaceAndOneInAnother(t *testing.T) {
 	}
 }
 
+// Names follow the release, unless somebody says otherwise twice.
+func TestTwoReleasesMayNotHaveOneName(t *testing.T) {
+	for _, name := range helm.Names() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			first := release{tool: helm.Tools(t)[0], chart: helm.Prepare(t, name), name: "one", namespace: namespaced(t)}
+			second := first
+			second.name = "two"
+			same := values(t, "fullnameOverride: shared\n")
+			first.install(t, same)
+			second.mustRefuse(t, "install", "The release one in this namespace", same)
+			first.upgrade(t, same)
+		})
+	}
+}
+
 // The number of history shards is in the data, and only a cluster knows what it was.
 func TestTemporalKeepsItsShards(t *testing.T) {
 	for _, tool := range helm.Tools(t) {
