@@ -287,7 +287,7 @@ func TestTheChartKnowsTheDefaultTiers(t *testing.T) {
 func TestLiteLLMIsWhereTheGatewayLooks(t *testing.T) {
 	chart := helm.Prepare(t, gateway)
 	if !chart.Upstream {
-		t.Skip("litellm-helm is stubbed")
+		helm.Skip(t, "litellm-helm is stubbed")
 	}
 	file := filepath.Join("testdata", "renders", gateway, "backends-of-the-chart.yaml")
 	objects := chart.Render(t, helm.Tools(t)[0], helm.Options{Values: []string{file}})

@@ -139,7 +139,7 @@ func stores(persistence map[string]any) map[string]any {
 func TestTheServersConfigurationIsThatOfTheUpstreamChart(t *testing.T) {
 	chart := helm.Prepare(t, "bp-temporal")
 	if !chart.Upstream {
-		t.Skip("the upstream chart is not at hand")
+		helm.Skip(t, "the upstream chart is not at hand")
 	}
 	for _, one := range append(helm.Cases(t, ".", "renders", chart.Name), helm.Case{Name: "smoke"}) {
 		t.Run(one.Name, func(t *testing.T) {

@@ -45,7 +45,7 @@ func testSetup(t *testing.T, w *temporalWorld) {
 	}
 	t.Run("by its own script", func(t *testing.T) {
 		if cli == "" {
-			t.Skip("TEMPORAL_CLI=/path/to/temporal runs it")
+			helm.Skip(t, "TEMPORAL_CLI=/path/to/temporal runs it")
 		}
 		for range 2 {
 			job := newSetupScript(t, helm.Options{})

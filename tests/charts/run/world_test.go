@@ -48,7 +48,7 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	if err := kubelet.Impossible(); err != nil {
-		t.Skip("SKIPPED:", err)
+		helm.Skip(t, err.Error())
 	}
 	images := filepath.Join(t.TempDir(), "images")
 	var said bytes.Buffer
