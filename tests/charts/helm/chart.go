@@ -41,10 +41,11 @@ func ReadMetadata(dir string) (Metadata, error) {
 	return read, yaml.Unmarshal(data, &read)
 }
 
-// prepared holds what was made of each chart, and left what was stubbed for it.
+// prepared holds what was made of each chart, stubbed what is not real in it, and skipped the tests that could not run,
+// with the reason: go test is silent about these in a package that passes.
 //
-//nolint:gochecknoglobals // one copy of a chart serves all tests of a process
-var prepared, stubbed sync.Map
+//nolint:gochecknoglobals // one copy of a chart serves all tests of a process, and Run tells of all of them
+var prepared, stubbed, skipped sync.Map
 
 // Prepare copies a chart of this repository and gives it its dependencies, once for a process. Do not change the copy:
 // Copy makes another.

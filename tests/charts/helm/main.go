@@ -5,12 +5,8 @@ import (
 	"os"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 )
-
-// skipped are the tests that were skipped, and why: go test tells of none that are skipped in a package that passes.
-var skipped sync.Map
 
 // Skip skips a test that cannot run here, and has Run say so.
 func Skip(t testing.TB, why string) {
