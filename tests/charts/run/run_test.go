@@ -61,7 +61,10 @@ func TestWhatIsRenderedRuns(t *testing.T) {
 	objects := w.render(t, fmt.Sprintf(gatewayValues, true, w.Issuer))
 	w.dependencies(t, objects)
 	w.install(t, objects)
+	worker := w.deployment(t, objects, "gw-bp-llm-gateway-worker")
+	frontend := w.deployment(t, objects, "gw-bp-llm-gateway-frontend")
 
+	t.Run("before the migration", func(t *testing.T) { unready(t, frontend, worker) })
 	t.Run("the migration", func(t *testing.T) {
 		jobs := objects.Kind("Job")
 		if len(jobs) != 1 {
@@ -74,8 +77,6 @@ func TestWhatIsRenderedRuns(t *testing.T) {
 	if t.Failed() {
 		return
 	}
-	worker := w.deployment(t, objects, "gw-bp-llm-gateway-worker")
-	frontend := w.deployment(t, objects, "gw-bp-llm-gateway-frontend")
 	worker.WaitReady(t)
 	frontend.WaitReady(t)
 
@@ -101,6 +102,26 @@ func TestWhatIsRenderedRuns(t *testing.T) {
 		}
 	})
 	t.Run("without an identity provider nobody is served", func(t *testing.T) { w.closed(t) })
+}
+
+// unready looks at what waits for the database's schema: nothing keeps pods from starting before the migration has run.
+func unready(t *testing.T, frontend, worker *kubelet.Pod) {
+	t.Helper()
+	for name, pod := range map[string]*kubelet.Pod{"frontend": frontend, "worker": worker} {
+		eventually(t, "the "+name+" lives", func() error { return pod.Live(t.Context()) })
+		if err := pod.Ready(t.Context()); err == nil {
+			t.Errorf("the %s says that it is ready", name)
+		}
+	}
+	if got := ask(t, frontend, "http://frontend:8000/ready", "", ""); !strings.Contains(got.body, `"schema":"failing"`) {
+		t.Errorf("the frontend does not say what it waits for: %s", got.body)
+	}
+	eventually(t, "the worker says what it waits for", func() error {
+		if !strings.Contains(worker.Log(), "run worker migrate") {
+			return errors.New(worker.Log())
+		}
+		return nil
+	})
 }
 
 // render renders bp-llm-gateway.
