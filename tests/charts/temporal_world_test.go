@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"math/big"
+	random "math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -236,7 +237,8 @@ func writeFile(t *testing.T, path string, content []byte) {
 func freePorts(t *testing.T, n int) []int {
 	t.Helper()
 	var free []int
-	for port := 21000 + os.Getpid()%5000; len(free) < n; port++ {
+	for len(free) < n {
+		port := 20_000 + random.IntN(12_768)
 		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", port))
 		if err != nil {
 			continue
