@@ -2,16 +2,9 @@ package temporal
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/json"
-	"encoding/pem"
 	"log/slog"
-	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -28,6 +21,7 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/tests/certtest"
 )
 
 // cluster is a Temporal frontend that answers one call, and remembers how it was called.
@@ -127,97 +121,39 @@ func TestAClientGetsItsTokenAtTheIdentityProvider(t *testing.T) {
 }
 
 func TestTheConnectionIsSecuredAsConfigured(t *testing.T) {
-	ca := newAuthority(t)
-	server, serverKey := ca.issue(t, "temporal.example.org")
-	client, clientKey := ca.issue(t, "worker")
-	pair, err := tls.X509KeyPair(server, serverKey)
+	ca := certtest.New(t)
+	server, client := ca.Issue(t, "temporal.example.org"), ca.Issue(t, "worker")
+	pair, err := tls.X509KeyPair(server.Certificate, server.Key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := serveCluster(t, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.pool, MinVersion: tls.VersionTLS12})
+	c := serveCluster(t, &tls.Config{Certificates: []tls.Certificate{pair}, ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: ca.Pool(), MinVersion: tls.VersionTLS12})
 	good := config.TemporalTLS{
-		Enabled: true, CAFile: write(t, "ca.crt", ca.pem), CertFile: write(t, "tls.crt", client), KeyFile: write(t, "tls.key", clientKey),
+		Enabled: true, CAFile: write(t, "ca.crt", ca.Certificate), CertFile: write(t, "tls.crt", client.Certificate), KeyFile: write(t, "tls.key", client.Key),
 		ServerName: "temporal.example.org",
 	}
-	for name, change := range map[string]struct {
+	if _, err := c.call(t, config.Temporal{TLS: good}); err != nil {
+		t.Errorf("refused: %v", err)
+	}
+	for name, bad := range map[string]struct {
 		change func(*config.TemporalTLS)
-		says   string // "" is accepted
+		says   string // "" where a server that hangs up decides what is seen
 	}{
-		"as it should be":        {func(*config.TemporalTLS) {}, ""},
-		"no certificate":         {func(s *config.TemporalTLS) { s.CertFile, s.KeyFile = "", "" }, "tls"},
+		"no certificate":         {func(s *config.TemporalTLS) { s.CertFile, s.KeyFile = "", "" }, ""},
+		"no TLS":                 {func(s *config.TemporalTLS) { *s = config.TemporalTLS{} }, ""},
 		"another name":           {func(s *config.TemporalTLS) { s.ServerName = "elsewhere.example.org" }, "elsewhere.example.org"},
-		"an unknown authority":   {func(s *config.TemporalTLS) { s.CAFile = write(t, "ca.crt", newAuthority(t).pem) }, "unknown authority"},
-		"no TLS":                 {func(s *config.TemporalTLS) { *s = config.TemporalTLS{} }, " "},
+		"an unknown authority":   {func(s *config.TemporalTLS) { s.CAFile = write(t, "ca.crt", certtest.New(t).Certificate) }, "unknown authority"},
 		"a CA that is not there": {func(s *config.TemporalTLS) { s.CAFile = "/nonexistent" }, "temporal.tls.ca_file"},
 		"a CA that is none":      {func(s *config.TemporalTLS) { s.CAFile = write(t, "ca.crt", []byte("hello")) }, "no certificate in PEM"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			secured := good
-			change.change(&secured)
-			_, err := c.call(t, config.Temporal{TLS: secured})
-			if change.says == "" && err != nil {
-				t.Errorf("refused: %v", err)
-			}
-			if change.says != "" && (err == nil || !strings.Contains(err.Error(), change.says)) {
-				t.Errorf("got %v, want an error with %q", err, change.says)
+			bad.change(&secured)
+			if _, err := c.call(t, config.Temporal{TLS: secured}); err == nil || !strings.Contains(err.Error(), bad.says) {
+				t.Errorf("got %v, want an error with %q", err, bad.says)
 			}
 		})
 	}
-}
-
-// authority signs certificates for one test.
-type authority struct {
-	certificate *x509.Certificate
-	key         *ecdsa.PrivateKey
-	pem         []byte
-	pool        *x509.CertPool
-}
-
-func newAuthority(t *testing.T) *authority {
-	t.Helper()
-	a := &authority{key: newKey(t), pool: x509.NewCertPool()}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "test CA"}, NotAfter: time.Now().Add(time.Hour),
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &a.key.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if a.certificate, err = x509.ParseCertificate(der); err != nil {
-		t.Fatal(err)
-	}
-	a.pem = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	a.pool.AddCert(a.certificate)
-	return a
-}
-
-// issue answers a certificate for a name and its key, both in PEM.
-func (a *authority) issue(t *testing.T, name string) (certificate, key []byte) {
-	t.Helper()
-	private := newKey(t)
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: name}, DNSNames: []string{name}, NotAfter: time.Now().Add(time.Hour),
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth},
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, a.certificate, &private.PublicKey, a.key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	encoded, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
 }
 
 func write(t *testing.T, name string, content []byte) string {

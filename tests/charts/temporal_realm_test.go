@@ -2,6 +2,8 @@ package charts
 
 import (
 	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"encoding/json"
 	"maps"
 	"net/http"
@@ -21,7 +23,7 @@ type realm struct {
 
 func newRealm(t *testing.T) *realm {
 	t.Helper()
-	r := &realm{key: newKey(t), strange: newKey(t)}
+	r := &realm{key: signingKey(t), strange: signingKey(t)}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /keys", func(w http.ResponseWriter, _ *http.Request) {
 		public := jose.JSONWebKey{Key: &r.key.PublicKey, KeyID: "one", Algorithm: "ES256", Use: "sig"}
@@ -40,6 +42,15 @@ func newRealm(t *testing.T) *realm {
 	r.Server = httptest.NewServer(mux)
 	t.Cleanup(r.Close)
 	return r
+}
+
+func signingKey(t *testing.T) *ecdsa.PrivateKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return key
 }
 
 // claims are those of a token that is in order, with these permissions.

@@ -3,13 +3,7 @@ package charts
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
 	random "math/rand/v2"
 	"net"
 	"net/url"
@@ -24,6 +18,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/openova-io/llm-gateway/tests/certtest"
 	"github.com/openova-io/llm-gateway/tests/charts/helm"
 	"github.com/openova-io/llm-gateway/tests/stacktest"
 )
@@ -50,15 +45,18 @@ func newTemporalWorld(t *testing.T) *temporalWorld {
 		}
 	})
 	etc := t.TempDir() // for /etc/temporal of the pods
-	authority := newAuthority(t)
-	for name, mount := range map[string][]string{
-		"database-ca": {"ca.crt"}, "frontend-tls": {"tls.crt", "tls.key"}, "dynamic_config": {"dynamic_config.yaml"},
-	} {
-		for _, file := range mount {
-			writeFile(t, filepath.Join(etc, name, file), authority[file])
-		}
+	authority := certtest.New(t)
+	own := authority.Issue(t, "127.0.0.1")
+	if err := stack.SecureDatabase(t.Context(), own.Certificate, own.Key); err != nil {
+		t.Fatal(err)
 	}
-	database := cloudNativeDatabases(t, stack.PostgresURLs["superuser"], authority)
+	for file, content := range map[string][]byte{
+		"database-ca/ca.crt": authority.Certificate, "frontend-tls/tls.crt": own.Certificate, "frontend-tls/tls.key": own.Key,
+		"dynamic_config/dynamic_config.yaml": nil,
+	} {
+		writeFile(t, filepath.Join(etc, file), content)
+	}
+	database := cloudNativeDatabases(t, stack.PostgresURLs["superuser"])
 
 	w := &temporalWorld{realm: newRealm(t), ca: filepath.Join(etc, "database-ca", "ca.crt"), superuser: stack.PostgresURLs["superuser"]}
 	free := freePorts(t, 12)
@@ -144,33 +142,15 @@ func until(t *testing.T, ended <-chan struct{}, try func(context.Context) error)
 	}
 }
 
-// cloudNativeDatabases makes the databases and their owner, lets the server speak TLS, and returns its address.
-func cloudNativeDatabases(t *testing.T, superuser string, authority map[string][]byte) string {
+// cloudNativeDatabases makes the databases and their owner, and returns the address of the server.
+func cloudNativeDatabases(t *testing.T, superuser string) string {
 	t.Helper()
 	admin, err := pgx.Connect(t.Context(), superuser)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer admin.Close(context.Background())
-	var data string
-	if err := admin.QueryRow(t.Context(), "SHOW data_directory").Scan(&data); err != nil {
-		t.Fatal(err)
-	}
-	owner, err := os.Stat(data)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, content := range map[string][]byte{"server.crt": authority["tls.crt"], "server.key": authority["tls.key"]} {
-		path := filepath.Join(data, file)
-		writeFile(t, path, content)
-		if stat, ok := owner.Sys().(*syscall.Stat_t); ok && os.Geteuid() == 0 {
-			if err := os.Chown(path, int(stat.Uid), int(stat.Gid)); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
 	for _, statement := range []string{
-		"ALTER SYSTEM SET ssl = on", "SELECT pg_reload_conf()",
 		"CREATE ROLE store LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD '" + storePassword + "'",
 		"CREATE DATABASE store OWNER store", "CREATE DATABASE store_visibility OWNER store",
 	} {
@@ -183,44 +163,6 @@ func cloudNativeDatabases(t *testing.T, superuser string, authority map[string][
 		t.Fatal(err)
 	}
 	return parsed.Host
-}
-
-// newAuthority makes a CA and one certificate for everything on this machine, by the names of the files.
-func newAuthority(t *testing.T) map[string][]byte {
-	t.Helper()
-	sign := func(template, parent *x509.Certificate, key, signer *ecdsa.PrivateKey) []byte {
-		der, err := x509.CreateCertificate(rand.Reader, template, parent, &key.PublicKey, signer)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
-	}
-	root, leaf := newKey(t), newKey(t)
-	ca := &x509.Certificate{
-		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
-	}
-	own := &x509.Certificate{
-		SerialNumber: big.NewInt(2), NotAfter: time.Now().Add(time.Hour), IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
-	}
-	private, err := x509.MarshalPKCS8PrivateKey(leaf)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return map[string][]byte{
-		"ca.crt":  sign(ca, ca, root, root),
-		"tls.crt": sign(own, ca, leaf, root),
-		"tls.key": pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: private}),
-	}
-}
-
-func newKey(t *testing.T) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
 }
 
 func writeFile(t *testing.T, path string, content []byte) {

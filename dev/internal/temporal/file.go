@@ -49,14 +49,7 @@ func RunFile(ctx context.Context, file string) error {
 	if err != nil {
 		return fmt.Errorf("configure temporal: %w", err)
 	}
-	if err := server.Start(); err != nil {
-		return fmt.Errorf("start temporal: %w", err)
-	}
-	<-ctx.Done()
-	if err := server.Stop(); err != nil {
-		return fmt.Errorf("stop temporal: %w", err)
-	}
-	return nil
+	return serve(ctx, server)
 }
 
 // updateSchemas brings the databases to the newest schema step by step, as the server's own tool does it: it creates no

@@ -44,6 +44,11 @@ func Run(ctx context.Context, settings Settings) error {
 		_ = ui.Start()
 	}()
 	defer ui.Stop()
+	return serve(ctx, server)
+}
+
+// serve runs a server until the context ends.
+func serve(ctx context.Context, server temporal.Server) error {
 	if err := server.Start(); err != nil {
 		return fmt.Errorf("start temporal: %w", err)
 	}

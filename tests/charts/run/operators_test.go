@@ -3,24 +3,16 @@
 package run
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/x509"
-	"encoding/pem"
 	"fmt"
-	"math/big"
-	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"text/template"
-	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/openova-io/llm-gateway/tests/certtest"
 	"github.com/openova-io/llm-gateway/tests/charts/kubelet"
 	"github.com/openova-io/llm-gateway/tests/charts/manifest"
 )
@@ -142,28 +134,11 @@ func (w *world) exec(t *testing.T, statement string) {
 // certify gives the database server a certificate for a name, by a CA of its own, and returns the CA's Secret.
 func (w *world) certify(t *testing.T, name string) map[string]string {
 	t.Helper()
-	rootKey, root := sign(t, &x509.Certificate{IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign}, nil, nil)
-	key, certificate := sign(t, &x509.Certificate{DNSNames: []string{name}, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}}, root, rootKey)
-	var dir string
-	if err := w.admin.QueryRow(t.Context(), "SHOW data_directory").Scan(&dir); err != nil {
+	authority := certtest.New(t)
+	own := authority.Issue(t, name)
+	if err := w.SecureDatabase(t.Context(), own.Certificate, own.Key); err != nil {
 		t.Fatal(err)
 	}
-	owner, err := os.Stat(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for file, text := range map[string]string{"server.crt": pemOf("CERTIFICATE", certificate.Raw), "server.key": keyPEM(t, key)} {
-		path := filepath.Join(dir, file)
-		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		as := owner.Sys().(*syscall.Stat_t)
-		if err := os.Chown(path, int(as.Uid), int(as.Gid)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	w.exec(t, "ALTER SYSTEM SET ssl = on")
-	w.exec(t, "SELECT pg_reload_conf()")
 	eventually(t, "the database speaks TLS", func() error {
 		var ssl string
 		if err := w.admin.QueryRow(t.Context(), "SHOW ssl").Scan(&ssl); err != nil || ssl != "on" {
@@ -171,40 +146,5 @@ func (w *world) certify(t *testing.T, name string) map[string]string {
 		}
 		return nil
 	})
-	return map[string]string{"ca.crt": pemOf("CERTIFICATE", root.Raw), "ca.key": keyPEM(t, rootKey)}
-}
-
-// sign makes a certificate that is good for an hour; without a parent it signs itself.
-func sign(t *testing.T, c, parent *x509.Certificate, signer *ecdsa.PrivateKey) (*ecdsa.PrivateKey, *x509.Certificate) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if parent == nil {
-		parent, signer = c, key
-	}
-	c.SerialNumber, c.NotAfter = big.NewInt(time.Now().UnixNano()), time.Now().Add(time.Hour)
-	der, err := x509.CreateCertificate(rand.Reader, c, parent, &key.PublicKey, signer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	made, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key, made
-}
-
-func keyPEM(t *testing.T, key *ecdsa.PrivateKey) string {
-	t.Helper()
-	der, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pemOf("PRIVATE KEY", der)
-}
-
-func pemOf(kind string, der []byte) string {
-	return string(pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
+	return map[string]string{"ca.crt": string(authority.Certificate), "ca.key": string(authority.Key)}
 }
