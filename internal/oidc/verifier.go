@@ -39,7 +39,10 @@ func (v *Verifier) Ready(ctx context.Context) error {
 // Overloaded where the issuer cannot be asked, or there is none.
 func (v *Verifier) Authenticate(ctx context.Context, tokens ...string) (gateway.Principal, error) {
 	if v.cfg.Issuer == "" {
-		return gateway.Principal{}, unavailable(errNoIssuer)
+		return gateway.Principal{}, &gateway.Error{
+			Code: gateway.Overloaded, NoRetry: true, Cause: errNoIssuer,
+			Message: "This gateway has no identity provider, so it serves nobody. Its operator has to set oidc.issuer.",
+		}
 	}
 	var first error
 	for _, token := range tokens {
@@ -133,12 +136,6 @@ func refuse(message string, cause error) error {
 }
 
 func unavailable(cause error) error {
-	if errors.Is(cause, errNoIssuer) {
-		return &gateway.Error{
-			Code: gateway.Overloaded, NoRetry: true, Cause: cause,
-			Message: "This gateway has no identity provider, so it serves nobody. Its operator has to set oidc.issuer.",
-		}
-	}
 	return &gateway.Error{
 		Code: gateway.Overloaded, RetryAfter: refetchInterval, Cause: cause,
 		Message: "The identity provider cannot be reached, so your token cannot be checked. Try again in a few seconds.",

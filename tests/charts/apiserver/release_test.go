@@ -2,8 +2,6 @@ package apiserver_test
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -88,16 +86,6 @@ func namespaced(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return name
-}
-
-// values writes a file of values.
-func values(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
 }
 
 // sorted lists the names of objects for a message.

@@ -76,7 +76,7 @@ func TestTwoReleasesMayNotHaveOneName(t *testing.T) {
 			first := release{tool: helm.Tools(t)[0], chart: helm.Prepare(t, name), name: "one", namespace: namespaced(t)}
 			second := first
 			second.name = "two"
-			same := values(t, "fullnameOverride: shared\n")
+			same := helm.ValuesFile(t, "fullnameOverride: shared\n")
 			first.install(t, same)
 			second.mustRefuse(t, "install", "The release one in this namespace", same)
 			first.upgrade(t, same)
@@ -90,7 +90,7 @@ func TestTemporalKeepsItsShards(t *testing.T) {
 		t.Run(tool.Name, func(t *testing.T) {
 			t.Parallel()
 			r := release{tool: tool, chart: helm.Prepare(t, "bp-temporal"), name: "one", namespace: namespaced(t)}
-			other := values(t, "temporal: {server: {config: {persistence: {numHistoryShards: 1024}}}}\n")
+			other := helm.ValuesFile(t, "temporal: {server: {config: {persistence: {numHistoryShards: 1024}}}}\n")
 			r.install(t)
 			r.mustRefuse(t, "upgrade", "numHistoryShards is 1024", other)
 			r.uninstall(t)

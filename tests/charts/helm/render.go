@@ -2,6 +2,7 @@ package helm
 
 import (
 	"bytes"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,6 +19,16 @@ type Options struct {
 	APIs        []string // that the cluster has, such as "monitoring.coreos.com/v1"
 	KubeVersion string   // kubeVersion if empty
 	Bare        bool     // without ci/smoke-values.yaml
+}
+
+// ValuesFile writes values to a file, for Options.
+func ValuesFile(t testing.TB, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "values.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 // kubeVersion is the oldest Kubernetes that the charts are for. A helm that was built from its module would say v1.20.

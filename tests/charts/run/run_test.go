@@ -127,7 +127,7 @@ func unready(t *testing.T, frontend, worker *kubelet.Pod) {
 // render renders bp-llm-gateway.
 func (w *world) render(t *testing.T, text string) manifest.Objects {
 	t.Helper()
-	return helm.Prepare(t, "bp-llm-gateway").Render(t, helm.Tools(t)[0], helm.Options{Release: "gw", Values: []string{values(t, text)}})
+	return helm.Prepare(t, "bp-llm-gateway").Render(t, helm.Tools(t)[0], helm.Options{Release: "gw", Values: []string{helm.ValuesFile(t, text)}})
 }
 
 // dependencies puts Redis and Temporal where the rendered configuration looks for them.
@@ -154,7 +154,7 @@ func (w *world) deployment(t *testing.T, objects manifest.Objects, name string) 
 // adapter installs bp-anthropic-adapter, under the name that the gateway's chart expects.
 func (w *world) adapter(t *testing.T) *kubelet.Pod {
 	t.Helper()
-	objects := helm.Prepare(t, "bp-anthropic-adapter").Render(t, helm.Tools(t)[0], helm.Options{Values: []string{values(t, adapterValues)}})
+	objects := helm.Prepare(t, "bp-anthropic-adapter").Render(t, helm.Tools(t)[0], helm.Options{Values: []string{helm.ValuesFile(t, adapterValues)}})
 	w.install(t, objects)
 	w.node.Secret("claude-subscription", map[string]string{"oauth_token": w.store["llm-gateway/anthropic/token"]}) // of ci/smoke-values.yaml
 	pod := w.deployment(t, objects, "bp-anthropic-adapter")

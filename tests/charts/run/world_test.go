@@ -122,16 +122,6 @@ func host(t *testing.T, text string) string {
 	return u.Host
 }
 
-// values writes a file of values.
-func values(t *testing.T, text string) string {
-	t.Helper()
-	file := filepath.Join(t.TempDir(), "values.yaml")
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return file
-}
-
 // answer is what came back of a request.
 type answer struct {
 	status int
