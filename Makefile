@@ -6,12 +6,12 @@ FUZZTIME  ?= 30s
 
 TOOLS     := bin/tools
 # The modules of the repository: each is linted, tested and tidied on its own.
-CODE      := . dev tests/clients tests/charts tools/image
+CODE      := . dev tests/clients tests/charts tools/image tools/redis
 MODULES   := $(CODE) tools tools/actionlint tools/helm3 tools/helm4
 # What -race is for: code that several goroutines share.
 RACE      ?= ./internal/... ./activities/... ./workflows/...
 # Tests that need built binaries or a running stack have targets of their own.
-UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/conformance -e /tests/chaos -e /tests/bench -e /tests/load -e /tests/batchload)
+UNIT      = $$($(GO) list ./... | grep -v -e /tests/integration -e /tests/keycloak -e /tests/conformance -e /tests/chaos -e /tests/bench -e /tests/load -e /tests/batchload -e /tests/auditload -e /tests/quota)
 
 .DEFAULT_GOAL := help
 .PHONY: help
@@ -32,7 +32,7 @@ stack:
 	@tools/gobuild.sh dev bin/stack ./cmd/stack
 
 .PHONY: run
-run: build ## Start the whole stack on this machine (ARGS='--fresh' for an empty one)
+run: build ## Start the whole stack on this machine (ARGS='--fresh' for an empty one, ARGS=--keycloak with a Keycloak)
 	@exec ./bin/stack up $(ARGS)
 
 .PHONY: clean
@@ -44,20 +44,21 @@ clean: ## Remove what was built and the state of the stack
 .PHONY: test test-unit test-integration
 test: test-unit test-integration charts ## All Go tests: unit, then integration, then the charts
 
-test-unit: ## Unit tests of every module
+test-unit: $(TOOLS)/redis-server ## Unit tests of every module
 	$(GO) test $(UNIT)
 	cd dev && $(GO) test ./...
 	cd tools/image && $(GO) test ./...
+	cd tools/redis && $(GO) test ./...
 
-test-integration: build ## Tests against real processes: Temporal, Postgres, Redis, the gateway
-	$(GO) test -p 1 -count=1 -timeout 20m ./tests/integration/... ./tests/conformance/...
+test-integration: build $(TOOLS)/redis-server ## Tests against real processes: Temporal, Postgres, Redis, the gateway
+	$(GO) test -p 1 -count=1 -timeout 20m ./tests/integration/... ./tests/keycloak/... ./tests/quota/... ./tests/conformance/...
 
 .PHONY: conformance
 conformance: build ## Every backend, for clients of both dialects: what was sent, what came back
 	$(GO) test -count=1 -v -timeout 20m ./tests/conformance/...
 
 .PHONY: test-race
-test-race: ## Unit tests under the race detector
+test-race: $(TOOLS)/redis-server ## Unit tests under the race detector
 	CGO_ENABLED=1 $(GO) test -race $(RACE)
 
 .PHONY: fuzz
@@ -108,15 +109,25 @@ $(TOOLS)/helm3 $(TOOLS)/helm4 $(TOOLS)/actionlint: $(TOOLS)/%: tools/%/go.mod to
 	@tools/gobuild.sh tools/$* $@ tool
 	@touch $@
 
+# Redis for tests, and for the stack; what PATH has goes before it.
+$(TOOLS)/redis-server: $(wildcard tools/redis/*.go)
+	@echo "==> redis-server"
+	@mkdir -p $(TOOLS)
+	@cd tools/redis && $(GO) run . $(CURDIR)/$@
+
 ## ---- measurements and faults ----
 
 .PHONY: load
-load: build ## The promises under a mixed load and kill -9 (ARGS='-requests 10000 -kills 20')
+load: build $(TOOLS)/redis-server ## The promises under a mixed load and kill -9 (ARGS='-requests 10000 -kills 20')
 	$(GO) run ./tests/load $(ARGS)
 
 .PHONY: load-batch
 load-batch: build ## A batch of 100,000 under kill -9, beside interactive load (ARGS='-items 5000 -kills 1')
 	$(GO) run ./tests/batchload $(ARGS)
+
+.PHONY: audit-million
+audit-million: build ## A ledger of a million rows: sealed, exported, verified, one row edited and named (ARGS='-rows 100000')
+	$(GO) run ./tests/auditload $(ARGS)
 
 .PHONY: bench
 bench: build ## What the gateway costs, beside a bare proxy and an empty workflow

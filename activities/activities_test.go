@@ -2,7 +2,9 @@ package activities_test
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -38,7 +40,9 @@ func (l *ledger) WriteLedger(_ context.Context, ids []uuid.UUID) (settlements []
 type quota struct {
 	err     error
 	settled map[uuid.UUID]gateway.Settlement
-	stale   []uuid.UUID
+	windows []gateway.OpenWindow
+	drift   map[string]*gateway.Drift
+	failing map[string]error
 }
 
 func newQuota() *quota { return &quota{settled: map[uuid.UUID]gateway.Settlement{}} }
@@ -53,8 +57,17 @@ func (q *quota) Settle(_ context.Context, settlements ...gateway.Settlement) err
 	return nil
 }
 
-func (q *quota) Stale(_ context.Context, _ time.Duration, fn func(string, gateway.Window, []uuid.UUID) error) error {
-	return fn("s-1", gateway.Window{Start: time.Unix(0, 0)}, q.stale)
+func (q *quota) Windows(_ context.Context, fn func(gateway.OpenWindow) error) error {
+	for _, w := range q.windows {
+		if err := fn(w); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (q *quota) Reconcile(_ context.Context, subject string, _ gateway.Window) (*gateway.Drift, error) {
+	return q.drift[subject], q.failing[subject]
 }
 
 // record is what the database knows of requests.
@@ -116,18 +129,58 @@ func TestSettleManySettlesWhatCanBeThoughOneCannot(t *testing.T) {
 	}
 }
 
+// at is a request's id of a time ago.
+func at(ago time.Duration) (id uuid.UUID) {
+	id = uuid.Must(uuid.NewV7())
+	binary.BigEndian.PutUint64(id[:8], uint64(time.Now().Add(-ago).UnixMilli())<<16|uint64(id[6])<<8|uint64(id[7]))
+	return id
+}
+
 func TestReleaseLeaked(t *testing.T) {
-	leaked, settled, running := uuid.New(), uuid.New(), uuid.New()
+	leaked, settled, running, young := at(time.Hour), at(time.Hour), at(time.Hour), at(time.Second)
+	day := gateway.Window{Start: time.Unix(0, 0)}
 	q := newQuota()
-	q.stale = []uuid.UUID{leaked, settled, running}
+	q.windows = []gateway.OpenWindow{
+		{Subject: "s-1", Window: day, Open: []uuid.UUID{leaked, settled, running, young}},
+		{Subject: "s-2", Window: day, Open: []uuid.UUID{young}},
+	}
 	charged := gateway.Settlement{ID: settled, Subject: "s-1", Charge: gateway.Charge{Requests: 1, Tokens: 12}, Reserved: true}
-	m := &activities.Maintenance{Staging: record{ledger: []gateway.Settlement{charged}, unknown: []uuid.UUID{leaked}}, Quota: q}
+	m := &activities.Maintenance{Staging: record{ledger: []gateway.Settlement{charged}, unknown: []uuid.UUID{leaked}}, Quota: q, LeakAge: time.Minute}
 
 	released, err := m.ReleaseLeaked(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, 2, released)
 	require.Equal(t, map[uuid.UUID]gateway.Settlement{
-		leaked:  {ID: leaked, Subject: "s-1", Window: gateway.Window{Start: time.Unix(0, 0)}, Reserved: true},
+		leaked:  {ID: leaked, Subject: "s-1", Window: day, Reserved: true},
 		settled: charged,
 	}, q.settled)
+}
+
+func TestReconcileTellsWhatItPutRight(t *testing.T) {
+	drift := &gateway.Drift{Subject: "low", Before: gateway.Used{Requests: 3, Tokens: 90}, After: gateway.Used{Requests: 5, Tokens: 20}, Reservations: 2}
+	leaked := at(time.Hour)
+	q := newQuota()
+	q.windows = []gateway.OpenWindow{{Subject: "right"}, {Subject: "low", Open: []uuid.UUID{leaked}}, {Subject: "busy"}}
+	q.drift = map[string]*gateway.Drift{"low": drift}
+	q.failing = map[string]error{"busy": fmt.Errorf("redis: %w", gateway.ErrWindowBusy)}
+	var told []gateway.Drift
+	env := new(testsuite.WorkflowTestSuite).NewTestActivityEnvironment()
+	env.RegisterActivity(&activities.Maintenance{
+		Staging: record{unknown: []uuid.UUID{leaked}}, Quota: q, LeakAge: time.Minute, OnDrift: func(d gateway.Drift) { told = append(told, d) },
+	})
+	reconcile := func() (found activities.Reconciled, err error) {
+		value, err := env.ExecuteActivity("Reconcile")
+		if err == nil {
+			err = value.Get(&found)
+		}
+		return found, err
+	}
+	found, err := reconcile()
+	require.NoError(t, err)
+	require.Equal(t, activities.Reconciled{Windows: 3, Busy: 1, Repaired: 1, Requests: 2, Tokens: 70, Reservations: 2, Released: 1}, found)
+	require.Equal(t, []gateway.Drift{*drift}, told)
+
+	q.failing["right"] = errAway
+	_, err = reconcile()
+	require.ErrorContains(t, err, "away")
 }

@@ -30,22 +30,24 @@ type Staging interface {
 	TidyBatches(ctx context.Context, uploadAge, retention time.Duration, limit int) (int64, error)
 }
 
-// Reservations is the quota, and what was reserved in it long ago and is still open.
-type Reservations interface {
+// Windows are those that are in the quota's store, with the reservations that are open in them.
+type Windows interface {
 	Settler
-	Stale(ctx context.Context, olderThan time.Duration, fn func(subject string, w gateway.Window, ids []uuid.UUID) error) error
+	Windows(ctx context.Context, fn func(gateway.OpenWindow) error) error
+	Reconcile(ctx context.Context, subject string, w gateway.Window) (*gateway.Drift, error)
 }
 
 // Maintenance are the activities that clean up after processes that died.
 type Maintenance struct {
 	Staging  Staging
-	Quota    Reservations
+	Quota    Windows
 	LeaseTTL time.Duration // how long a frontend's lease is given for
 	LeakAge  time.Duration // a reservation this old of a request that is nowhere on record has leaked
 
 	BatchRetention time.Duration // of a batch's results, from its end
 
-	OnInterrupted func(n int64) // told of requests that were closed because their frontend died
+	OnInterrupted func(n int64)         // told of requests that were closed because their frontend died
+	OnDrift       func(d gateway.Drift) // told of windows that were put right
 }
 
 // Abandoned answers the frontends that have running requests and no lease. One that was cut off from the database
@@ -66,33 +68,6 @@ func (m *Maintenance) CloseAbandoned(ctx context.Context, frontends []uuid.UUID)
 			return closed, err
 		}
 	}
-}
-
-// ReleaseLeaked looks at reservations that have been open for long. It gives back those of requests that were never
-// admitted, and settles those of requests the ledger has; requests that still run keep theirs. It answers how many
-// it released.
-func (m *Maintenance) ReleaseLeaked(ctx context.Context) (int, error) {
-	var released int
-	err := m.Quota.Stale(ctx, m.LeakAge, func(subject string, w gateway.Window, ids []uuid.UUID) error {
-		// Settled first: a request may reach the ledger between the two questions, but never leave it.
-		settlements, err := m.Staging.Settlements(ctx, ids)
-		if err != nil {
-			return err
-		}
-		unknown, err := m.Staging.Unknown(ctx, ids)
-		if err != nil {
-			return err
-		}
-		for _, id := range unknown {
-			settlements = append(settlements, gateway.Settlement{ID: id, Subject: subject, Window: w, Reserved: true})
-		}
-		if len(settlements) == 0 {
-			return nil
-		}
-		released += len(settlements)
-		return m.Quota.Settle(ctx, settlements...)
-	})
-	return released, err
 }
 
 // Tidy drops what was staged a second time, leases that have run out and batches that are past their time, makes the

@@ -69,7 +69,7 @@ type staging struct {
 	closed    []uuid.UUID
 	stale     []uuid.UUID
 	unknown   []uuid.UUID
-	failing   error // of Stale
+	failing   error // of Windows
 	tidied    int
 }
 
@@ -104,9 +104,13 @@ func (s *staging) Settlements(context.Context, []uuid.UUID) ([]gateway.Settlemen
 	return nil, nil
 }
 
-func (s *staging) Stale(_ context.Context, _ time.Duration, fn func(string, gateway.Window, []uuid.UUID) error) error {
+func (s *staging) Windows(_ context.Context, fn func(gateway.OpenWindow) error) error {
 	if s.failing != nil || len(s.stale) == 0 {
 		return s.failing
 	}
-	return fn("s-1", gateway.Window{}, s.stale)
+	return fn(gateway.OpenWindow{Subject: "s-1", Open: s.stale})
+}
+
+func (s *staging) Reconcile(_ context.Context, subject string, w gateway.Window) (*gateway.Drift, error) {
+	return &gateway.Drift{Subject: subject, Window: w, Before: gateway.Used{Requests: 1}, After: gateway.Used{Requests: 3}}, nil
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/openova-io/llm-gateway/activities"
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/seal"
 	"github.com/openova-io/llm-gateway/internal/temporal"
 	"github.com/openova-io/llm-gateway/workflows"
 )
@@ -89,6 +90,17 @@ func TestRecordHistories(t *testing.T) {
 		r := newRecorder(t, c, newStore(), &staging{})
 		r.save(t, r.start(t, "", 0, workflows.Sweep, workflows.SweepInput{Recheck: time.Second}))
 	})
+	t.Run("reconcile", func(t *testing.T) {
+		r := newRecorder(t, c, newStore(), &staging{stale: []uuid.UUID{uuid.New()}})
+		r.save(t, r.start(t, "", 0, workflows.Reconcile))
+	})
+	t.Run("seal", func(t *testing.T) {
+		waiting := &backlog{waiting: 25_000}
+		r := startRecorder(t, c, func(_ string, w worker.Registry) {
+			w.RegisterActivity(&activities.Seals{Ledger: waiting, OnSeal: func(seal.Seal) {}, OnWaiting: func(int64) {}})
+		})
+		r.save(t, r.start(t, "", 0, workflows.Seal))
+	})
 	t.Run("sweep_closes", func(t *testing.T) {
 		dead := []uuid.UUID{uuid.New()}
 		r := newRecorder(t, c, newStore(), &staging{abandoned: [][]uuid.UUID{dead, dead}})
@@ -120,7 +132,7 @@ func newRecorder(t *testing.T, c client.Client, s *store, st *staging) recorder 
 		w.RegisterActivity(&activities.Requests{Ledger: s, Quota: s})
 		if st != nil {
 			st.store = s
-			w.RegisterActivity(&activities.Maintenance{Staging: st, Quota: st, OnInterrupted: func(int64) {}})
+			w.RegisterActivity(&activities.Maintenance{Staging: st, Quota: st, OnInterrupted: func(int64) {}, OnDrift: func(gateway.Drift) {}})
 		}
 	})
 }
@@ -144,11 +156,11 @@ func (r recorder) options(id string) client.StartWorkflowOptions {
 	}
 }
 
-func (r recorder) start(t *testing.T, id string, delay time.Duration, workflow, input any) string {
+func (r recorder) start(t *testing.T, id string, delay time.Duration, workflow any, input ...any) string {
 	t.Helper()
 	options := r.options(id)
 	options.StartDelay = delay
-	run, err := r.client.ExecuteWorkflow(t.Context(), options, workflow, input)
+	run, err := r.client.ExecuteWorkflow(t.Context(), options, workflow, input...)
 	require.NoError(t, err)
 	return run.GetID()
 }

@@ -29,7 +29,7 @@ func TestRecordedHistoriesReplay(t *testing.T) {
 }
 
 func registerAll(w interface{ RegisterWorkflow(workflow any) }) {
-	for _, workflow := range []any{workflows.Request, workflows.SettleBacklog, workflows.Sweep, workflows.Batch} {
+	for _, workflow := range []any{workflows.Request, workflows.SettleBacklog, workflows.Sweep, workflows.Reconcile, workflows.Seal, workflows.Batch} {
 		w.RegisterWorkflow(workflow)
 	}
 }

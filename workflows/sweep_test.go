@@ -12,7 +12,8 @@ import (
 )
 
 func TestSweep(t *testing.T) {
-	dead, slow, late, leaked := uuid.New(), uuid.New(), uuid.New(), uuid.New()
+	dead, slow, late := uuid.New(), uuid.New(), uuid.New()
+	leaked, running := uuid.MustParse("01900000-0000-7000-8000-000000000001"), uuid.MustParse("01900000-0000-7000-8000-000000000002")
 	for name, c := range map[string]struct {
 		staging staging
 		want    workflows.Swept
@@ -35,7 +36,7 @@ func TestSweep(t *testing.T) {
 			took:    5 * time.Second,
 		},
 		"releases what leaked": {
-			staging: staging{stale: []uuid.UUID{leaked, uuid.New()}, unknown: []uuid.UUID{leaked}},
+			staging: staging{stale: []uuid.UUID{leaked, running}, unknown: []uuid.UUID{leaked}},
 			want:    workflows.Swept{Released: 1, Dropped: 2},
 		},
 		"closes and tidies though the quota is away, and says so": {

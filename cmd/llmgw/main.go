@@ -18,6 +18,7 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends the program at once
 	code := cli.Run(ctx, cli.System{
 		In: os.Stdin, Out: os.Stdout, Err: os.Stderr, Getenv: os.Getenv, Now: time.Now, Sleep: sleep, Columns: columns,
+		ConfigDir: os.UserConfigDir, HomeDir: os.UserHomeDir, Keyring: cli.OSKeyring{},
 	}, os.Args[1:])
 	stop()
 	os.Exit(code)

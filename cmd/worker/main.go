@@ -33,6 +33,6 @@ func main() {
 	root.AddCommand(&cobra.Command{
 		Use: "migrate", Short: "Bring the database's schema up to date", Args: cobra.NoArgs, RunE: with(app.Migrate),
 	})
-	root.AddCommand(app.ConfigCommand((*config.Config).CheckWorker))
+	root.AddCommand(app.AuditCommand(&file), app.ConfigCommand((*config.Config).CheckWorker))
 	app.Main(root)
 }

@@ -63,7 +63,7 @@ func classify(code gateway.Code) (status int, kind string) {
 		return http.StatusConflict, "invalid_request_error"
 	case gateway.TooLarge:
 		return http.StatusRequestEntityTooLarge, "request_too_large"
-	case gateway.QuotaSpent:
+	case gateway.QuotaSpent, gateway.RateLimited:
 		return http.StatusTooManyRequests, "rate_limit_error"
 	case gateway.Overloaded:
 		return http.StatusServiceUnavailable, "overloaded_error"

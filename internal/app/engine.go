@@ -13,6 +13,7 @@ import (
 
 	"github.com/openova-io/llm-gateway/activities"
 	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/postgres"
 	"github.com/openova-io/llm-gateway/internal/redis"
 	"github.com/openova-io/llm-gateway/internal/relay"
@@ -35,6 +36,7 @@ type engine struct {
 	relay       *relay.Relay
 	requests    *activities.Requests
 	maintenance *activities.Maintenance
+	seals       *activities.Seals
 	items       *items              // nil where batches are off, as are
 	batches     *activities.Batches // these
 	log         *slog.Logger
@@ -52,8 +54,9 @@ func newEngine(cfg *config.Config, tc client.Client, db *postgres.DB, quota *red
 		requests: &activities.Requests{Ledger: db, Quota: quota, OnRecord: r.OnRecord},
 		maintenance: &activities.Maintenance{
 			Staging: db, Quota: quota, LeaseTTL: cfg.Audit.LeaseTTL, LeakAge: cfg.Worker.LeakAge, BatchRetention: cfg.Batch.Retention,
-			OnInterrupted: telemetry.NewInterrupted(registry),
+			OnInterrupted: telemetry.NewInterrupted(registry), OnDrift: onDrift(telemetry.NewDrift(registry), log),
 		},
+		seals: newSeals(db, cfg.Audit.SealKeyFile, registry, log),
 	}
 }
 
@@ -159,8 +162,11 @@ func (e *engine) worker(fatal chan<- error) worker.Worker {
 	w.RegisterWorkflow(workflows.Request)
 	w.RegisterWorkflow(workflows.SettleBacklog)
 	w.RegisterWorkflow(workflows.Sweep)
+	w.RegisterWorkflow(workflows.Reconcile)
 	w.RegisterActivity(e.requests)
+	w.RegisterWorkflow(workflows.Seal)
 	w.RegisterActivity(e.maintenance)
+	w.RegisterActivity(e.seals)
 	if e.batches != nil {
 		w.RegisterWorkflow(workflows.Batch)
 		w.RegisterActivity(e.batches)
@@ -190,6 +196,22 @@ func (e *engine) needs() temporal.Needs {
 		Schedules: []temporal.Schedule{{
 			ID: "sweep", Every: e.cfg.Worker.SweepInterval, Workflow: workflows.Sweep, Input: workflows.SweepInput{Recheck: recheck},
 			Summary: "closes what dead frontends left open, releases what leaked, tidies up",
+		}, {
+			ID: "reconcile", Every: e.cfg.Worker.ReconcileInterval, Workflow: workflows.Reconcile,
+			Summary: "compares the quota in Redis with the ledger, and puts right what is wrong",
+		}, {
+			ID: "seal", Every: e.cfg.Worker.SealInterval, Workflow: workflows.Seal,
+			Summary: "seals new rows of the ledger, so that a later change is found",
 		}},
+	}
+}
+
+// onDrift counts and tells of windows that were put right.
+func onDrift(count func(gateway.Drift), log *slog.Logger) func(gateway.Drift) {
+	return func(d gateway.Drift) {
+		count(d)
+		log.Warn("quota: a window differed from the ledger and was put right", "subject", d.Subject, "window", d.Window.Start,
+			"requests", d.Before.Requests, "requests_now", d.After.Requests, "tokens", d.Before.Tokens, "tokens_now", d.After.Tokens,
+			"reservations_missing", d.Reservations)
 	}
 }

@@ -52,7 +52,12 @@ func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slo
 		return err
 	}
 	defer db.Close()
-	quota, err := redis.Open(cfg.Redis, db)
+	records, err := openRecords(ctx, cfg.Database)
+	if err != nil {
+		return err
+	}
+	defer records.Close()
+	quota, err := redis.Open(cfg.Redis, cfg.Audit.LeaseTTL, db)
 	if err != nil {
 		return err
 	}
@@ -74,6 +79,7 @@ func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slo
 	defer stopBackground()
 	lease.hold(background, cfg.Database.ConnectTimeout)
 	go spooled.Run(background, db, log)
+	go quota.Keep(background)
 	if from.File != "" {
 		go routes.watch(background, from.File, cfg)
 	}
@@ -92,10 +98,16 @@ func RunFrontend(ctx context.Context, cfg *config.Config, from Sources, log *slo
 		{Name: "identity provider", Vital: true, Look: auth.Ready},
 		{Name: "redis", Look: quota.Ping},
 	}}
+	if records != nil {
+		health.Checks = append(health.Checks, httpapi.Check{Name: "auditor's login", Look: records.db.Ping})
+	}
+	if len(cfg.OIDC.Additional) > 0 {
+		health.Checks = append(health.Checks, httpapi.Check{Name: "all identity providers", Look: auth.AllReady})
+	}
 	api := &httpapi.API{
-		HTTP: cfg.HTTP, Table: routes.table.Load, Zone: zone, Auth: auth, Quota: quota,
+		HTTP: cfg.HTTP, OIDC: cfg.OIDC, Table: routes.table.Load, Zone: zone, Auth: auth, Quota: quota,
 		Health: health, Refusals: metrics, Log: log,
-		Batches: batches,
+		Batches: batches, Records: records.paths(compressor),
 		Exchange: &exchange.Service{
 			Options: patience(cfg, instance, zone), Table: routes.table.Load, Health: failing, Quota: quota, Recorder: recorder,
 			Lease: lease, Metrics: metrics, Compressor: compressor, Log: log,
@@ -128,7 +140,7 @@ func newHealth(cfg *config.Config, routes *routes, registry prometheus.Registere
 // patience is how long an exchange waits for what.
 func patience(cfg *config.Config, instance uuid.UUID, zone *time.Location) exchange.Options {
 	return exchange.Options{
-		Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, PingInterval: cfg.HTTP.PingInterval,
+		Instance: instance, Zone: zone, QuotaTimeout: cfg.Redis.Timeout, Confirm: cfg.Audit.Mode == config.Strict, PingInterval: cfg.HTTP.PingInterval,
 		FirstByteTimeout: cfg.Upstream.FirstByteTimeout, IdleTimeout: cfg.Upstream.IdleTimeout, RetryWait: cfg.Upstream.RetryWait,
 	}
 }

@@ -106,7 +106,7 @@ func needRestart(running, fresh *config.Config) string {
 	for i := range a.NumField() {
 		name := a.Type().Field(i).Tag.Get("koanf")
 		switch name {
-		case "backends", "models", "prices", "tiers":
+		case "backends", "models", "prices", "tiers", "classes", "overrides":
 			continue
 		}
 		if !reflect.DeepEqual(a.Field(i).Interface(), b.Field(i).Interface()) {

@@ -38,7 +38,7 @@ func RunWorker(ctx context.Context, cfg *config.Config, from Sources, log *slog.
 		return err
 	}
 	defer db.Close()
-	quota, err := redis.Open(cfg.Redis, db)
+	quota, err := redis.Open(cfg.Redis, cfg.Audit.LeaseTTL, db)
 	if err != nil {
 		return err
 	}

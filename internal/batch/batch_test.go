@@ -168,7 +168,7 @@ func (w *world) begin(b gateway.Batch, n int) uuid.UUID {
 	id, now := uuid.Must(uuid.NewV7()), time.Now()
 	charge := gateway.Charge{Requests: 1, Tokens: 30}
 	window := gateway.DayWindow(now, time.UTC)
-	_, _, err := w.quota.Reserve(w.t.Context(), b.Principal.Subject, window, gateway.Limits{Requests: -1, Tokens: -1}, id, charge)
+	_, _, err := w.quota.Reserve(w.t.Context(), gateway.Ask{ID: id, Subject: b.Principal.Subject, Window: window, Charge: charge, At: now, Limits: gateway.NoLimits()})
 	w.check(err)
 	_, err = w.db.Commit(w.t.Context(), []*gateway.Intent{{
 		ID: id, Instance: uuid.New(), AdmittedAt: now, Principal: b.Principal, Endpoint: b.Endpoint, Dialect: gateway.Anthropic,

@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
@@ -19,6 +21,7 @@ const (
 // Stager commits records, all or none; see postgres.DB.Commit. Committing a record twice must be harmless.
 type Stager interface {
 	Commit(ctx context.Context, intents []*gateway.Intent, attempts []*gateway.Attempt, endings []*gateway.Ending) ([]gateway.Settlement, error)
+	Withdraw(ctx context.Context, request uuid.UUID) error
 }
 
 // Settler counts requests against the quota, each once however often it is given.

@@ -43,6 +43,11 @@ func (j *journal) Attempt(ctx context.Context, a *gateway.Attempt) error {
 	return refuse(j.committer.submit(ctx, &entry{attempt: a}))
 }
 
+// Withdraw implements exchange.Recorder. The item is as it was before, and is sent another time.
+func (j *journal) Withdraw(ctx context.Context, in *gateway.Intent, _ string) error {
+	return insist(ctx, j.committer.log, func() error { return j.committer.stager.Withdraw(ctx, in.ID) })
+}
+
 // Finish implements exchange.Recorder. It keeps the outcome.
 func (j *journal) Finish(_ context.Context, out *gateway.Outcome) error {
 	j.mu.Lock()

@@ -39,6 +39,7 @@ type world struct {
 	t          *testing.T
 	db         *postgres.DB
 	audit      *pgx.Conn
+	redis      *miniredis.Miniredis
 	quota      *redis.Quota
 	compressor *record.Compressor
 	table      *routing.Table
@@ -77,7 +78,8 @@ func newWorld(t *testing.T) *world {
 	w.audit, err = pgx.Connect(t.Context(), server.URL(postgrestest.Superuser))
 	w.check(err)
 	t.Cleanup(func() { _ = w.audit.Close(context.Background()) })
-	w.quota, err = redis.Open(config.Redis{URL: "redis://" + miniredis.RunT(t).Addr()}, w.db)
+	w.redis = miniredis.RunT(t)
+	w.quota, err = redis.Open(config.Redis{URL: "redis://" + w.redis.Addr()}, time.Minute, w.db)
 	w.check(err)
 	t.Cleanup(func() { _ = w.quota.Close() })
 	w.compressor, err = record.NewCompressor()
@@ -160,7 +162,7 @@ func (w *world) runner() *batch.Runner {
 	registry := prometheus.NewRegistry()
 	service := &exchange.Service{
 		Options: exchange.Options{
-			Instance: uuid.New(), Zone: time.UTC, QuotaTimeout: time.Second, PingInterval: time.Minute, FirstByteTimeout: time.Minute, IdleTimeout: time.Minute,
+			Instance: uuid.New(), Zone: time.UTC, QuotaTimeout: time.Second, Confirm: true, PingInterval: time.Minute, FirstByteTimeout: time.Minute, IdleTimeout: time.Minute,
 		},
 		Table: func() *routing.Table { return w.table }, Health: routing.NewHealth(1000, time.Second, time.Minute, time.Now),
 		Quota: w.quota, Lease: always{}, Metrics: telemetry.NewRequests(registry), Compressor: w.compressor, Log: slog.New(slog.DiscardHandler),
@@ -277,17 +279,17 @@ func (w *world) open(b gateway.Batch) (n int) {
 func (w *world) used(b gateway.Batch) int64 {
 	w.t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(5 * time.Millisecond) {
-		redis, err := w.quota.Used(w.t.Context(), b.Principal.Subject, gateway.DayWindow(time.Now(), time.UTC))
+		use, err := w.quota.Use(w.t.Context(), b.Principal.Subject, gateway.DayWindow(time.Now(), time.UTC))
 		w.check(err)
 		var ledger gateway.Used
 		w.check(w.audit.QueryRow(w.t.Context(), `SELECT coalesce(sum(charge_requests), 0), coalesce(sum(charge_tokens), 0) FROM ledger WHERE subject = $1`,
 			b.Principal.Subject).Scan(&ledger.Requests, &ledger.Tokens))
-		if redis == ledger {
-			return redis.Requests
+		if use.Day == ledger {
+			return use.Day.Requests
 		}
 		if time.Now().After(deadline) {
-			w.t.Errorf("Redis has %+v, the ledger %+v", redis, ledger)
-			return redis.Requests
+			w.t.Errorf("Redis has %+v, the ledger %+v", use.Day, ledger)
+			return use.Day.Requests
 		}
 	}
 }

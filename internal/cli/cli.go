@@ -20,6 +20,10 @@ type System struct {
 	Now      func() time.Time
 	Sleep    func(context.Context, time.Duration) error // an error if the context ends first
 	Columns  func() int                                 // of the terminal that Err is; 0 if it is none
+
+	ConfigDir func() (string, error) // where programs keep what they know of their user
+	HomeDir   func() (string, error)
+	Keyring   Keyring // nil if there is none
 }
 
 // The exit codes of a command.
@@ -63,12 +67,15 @@ func newRoot(sys System) *cobra.Command {
 		SilenceUsage: true, SilenceErrors: true,
 	}
 	flags := root.PersistentFlags()
-	flags.StringVar(&s.url, "url", "", "address of the `gateway`; LLMGW_URL, ANTHROPIC_BASE_URL or OPENAI_BASE_URL without it")
-	flags.StringVar(&s.token, "token", "", "your `token`, which others may see in the list of processes; LLMGW_TOKEN, ANTHROPIC_AUTH_TOKEN or OPENAI_API_KEY without it")
+	flags.StringVar(&s.url, "url", "", "address of the `gateway`; LLMGW_URL, ANTHROPIC_BASE_URL, OPENAI_BASE_URL or that of your last login without it")
+	flags.StringVar(&s.token, "token", "", "your `token`, which others may see in the list of processes; LLMGW_TOKEN, ANTHROPIC_AUTH_TOKEN, OPENAI_API_KEY or your login without it")
 	flags.StringVar(&s.tokenFile, "token-file", "", "`file` with your token, read again whenever it is needed")
 	flags.BoolVar(&s.json, "json", false, "write what was found as JSON")
 	root.MarkFlagsMutuallyExclusive("token", "token-file")
-	root.AddCommand(s.batchCommand())
+	root.AddCommand(
+		s.loginCommand(), s.logoutCommand(), s.tokenCommand(), s.configureCommand(), s.doctorCommand(),
+		s.quotaCommand(), s.modelsCommand(), s.requestsCommand(), s.batchCommand(), s.auditCommand(),
+	)
 	return root
 }
 

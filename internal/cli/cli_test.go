@@ -22,10 +22,11 @@ func TestMain(m *testing.M) {
 }
 
 // llmgw is the command with a clock of its own: a pause is over at once. COLUMNS makes it see a terminal, INTERRUPT a
-// Ctrl-C in so many pauses.
+// Ctrl-C in so many pauses; LATER is for how long the clock has run, KEYRING a directory that is the keyring.
 func llmgw() {
 	ctx, interrupt := context.WithCancel(context.Background())
-	now := start
+	later, _ := time.ParseDuration(os.Getenv("LATER"))
+	now := start.Add(later)
 	var mu sync.Mutex // an upload looks at the clock, too
 	pauses, _ := strconv.Atoi(os.Getenv("INTERRUPT"))
 	code := cli.Run(ctx, cli.System{
@@ -48,6 +49,7 @@ func llmgw() {
 			columns, _ := strconv.Atoi(os.Getenv("COLUMNS"))
 			return columns
 		},
+		ConfigDir: os.UserConfigDir, HomeDir: os.UserHomeDir, Keyring: keyring(),
 	}, os.Args[1:])
 	os.Exit(code)
 }
@@ -59,6 +61,12 @@ func TestScripts(t *testing.T) {
 			g := newFakeGateway()
 			env.Defer(g.Close)
 			env.Values["gateway"] = g
+			i := newFakeIssuer()
+			env.Defer(i.Close)
+			env.Values["issuer"], g.issuer = i, i.URL
+			env.Setenv("HOME", env.WorkDir+"/home")
+			env.Setenv("XDG_CONFIG_HOME", env.WorkDir+"/config")
+			env.Setenv("ISSUER", i.URL)
 			env.Setenv("LLMGW_URL", g.URL)
 			env.Setenv("LLMGW_TOKEN", "good")
 			env.Setenv("ID", "msgbatch_"+strings.Repeat("0", 31)+"1")
@@ -66,7 +74,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": exits, "fake": fake, "seen": seen,
+			"exits": exits, "fake": fake, "seen": seen, "issuer": issuer,
 		},
 		UpdateScripts: os.Getenv("UPDATE") != "",
 	})
@@ -93,6 +101,7 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 // fake loses N: the answers of the next calls
 // fake cuts BYTES…: the next results
 // fake wants TOKEN
+// fake says PATH FILE: its answer there
 func fake(ts *testscript.TestScript, _ bool, args []string) {
 	g := ts.Value("gateway").(*fakeGateway)
 	g.mu.Lock()
@@ -140,6 +149,8 @@ func fake(ts *testscript.TestScript, _ bool, args []string) {
 		g.lose = numbers(1)[0]
 	case "cuts":
 		g.cut = numbers(1)
+	case "says":
+		g.says[args[1]] = ts.ReadFile(args[2])
 	case "wants":
 		g.token = args[1]
 	default:
@@ -168,4 +179,35 @@ func seen(ts *testscript.TestScript, _ bool, args []string) {
 	text := strings.Join(g.requests, "\n") + "\n"
 	g.requests = nil
 	ts.Check(os.WriteFile(filepath.Clean(ts.MkAbs(args[0])), []byte(text), 0o600))
+}
+
+// issuer polls N: a device asks so often before its user has agreed
+// issuer refuses CODE: what it is asked for a token; "" ends that
+// issuer away | back
+// issuer mute: it gives no refresh tokens
+// issuer lives SECONDS: its access tokens
+// issuer asked FILE: writes down what it was asked since the last time
+func issuer(ts *testscript.TestScript, _ bool, args []string) {
+	i := ts.Value("issuer").(*fakeIssuer)
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	var err error
+	switch args[0] {
+	case "polls":
+		i.polls, err = strconv.Atoi(args[1])
+	case "refuses":
+		i.refuse = args[1]
+	case "away", "back":
+		i.away = args[0] == "away"
+	case "mute":
+		i.mute = true
+	case "lives":
+		i.life, err = strconv.Atoi(args[1])
+	case "asked":
+		err = os.WriteFile(filepath.Clean(ts.MkAbs(args[1])), []byte(strings.Join(i.asked, "\n")+"\n"), 0o600)
+		i.asked = nil
+	default:
+		ts.Fatalf("issuer %s?", args[0])
+	}
+	ts.Check(err)
 }

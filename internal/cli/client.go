@@ -25,7 +25,7 @@ const (
 type client struct {
 	http   *http.Client
 	base   string // without /v1
-	bearer func() (string, error)
+	bearer func(context.Context) (string, error)
 	sleep  func(context.Context, time.Duration) error
 	say    func(format string, args ...any)
 }
@@ -76,7 +76,7 @@ func transient(err error) bool {
 }
 
 func (c *client) once(ctx context.Context, r call) (*http.Response, error) {
-	token, err := c.bearer()
+	token, err := c.bearer(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +134,7 @@ func (c *client) object(ctx context.Context, r call, v any) error {
 		return c.notDone(ctx, err)
 	}
 	if err := json.Unmarshal(body, v); err != nil {
-		return fmt.Errorf("%s answered something that is not JSON. Is it a gateway?", c.base)
+		return errors.New(foreign(res, body) + ". llmgw doctor looks closer")
 	}
 	return nil
 }

@@ -38,10 +38,12 @@ type fakeGateway struct {
 	cut      []int             // the next results break off after so many bytes
 	keys     map[string]string // the batch of each idempotency key
 	names    map[string]string // of keys that the command made up
+	says     map[string]string // answers of other paths
+	issuer   string            // that it names
 }
 
 func newFakeGateway() *fakeGateway {
-	g := &fakeGateway{token: "good", keys: map[string]string{}, names: map[string]string{}}
+	g := &fakeGateway{token: "good", keys: map[string]string{}, names: map[string]string{}, says: map[string]string{}}
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /v1/messages/batches", g.createMessageBatch)
 	mux.HandleFunc("DELETE /v1/messages/batches/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -54,8 +56,31 @@ func newFakeGateway() *fakeGateway {
 	mux.HandleFunc("GET /batches/{id}", g.look)
 	mux.HandleFunc("POST /batches/{id}/cancel", g.look)
 	mux.HandleFunc("GET /batches/{id}/results", g.sendResults)
-	g.Server = httptest.NewServer(g.guard(mux))
+	mux.HandleFunc("GET /", g.say)
+	open := http.NewServeMux()
+	open.Handle("/", g.guard(mux))
+	open.HandleFunc("GET /.well-known/oauth-protected-resource", g.resource)
+	g.Server = httptest.NewServer(open)
 	return g
+}
+
+// resource names the identity provider.
+func (g *fakeGateway) resource(w http.ResponseWriter, _ *http.Request) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	_ = json.NewEncoder(w).Encode(api.ProtectedResource{
+		Resource: g.URL, AuthorizationServers: []string{g.issuer}, ScopesSupported: []string{"openid", "offline_access"}, Client: "llmgw",
+	})
+}
+
+// say answers what a test has said for the path.
+func (g *fakeGateway) say(w http.ResponseWriter, r *http.Request) {
+	answer, ok := g.says[r.URL.Path]
+	if !ok {
+		g.error(w, r, &gateway.Error{Code: gateway.Missing, Message: "There is no such thing."})
+		return
+	}
+	write(w, []byte(answer))
 }
 
 // guard records a call, and refuses or loses it if the test wants that.
@@ -66,7 +91,7 @@ func (g *fakeGateway) guard(next http.Handler) http.Handler {
 		w.Header().Set("Request-Id", "req_0001")
 		g.note(r)
 		switch {
-		case r.Header.Get("Authorization") != "Bearer "+g.token:
+		case r.Header.Get("Authorization") != "Bearer "+g.token && !strings.HasPrefix(r.Header.Get("Authorization"), "Bearer access-"):
 			g.error(w, r, &gateway.Error{Code: gateway.Unauthenticated, Message: "The token is not valid."})
 			return
 		case g.pass > 0:

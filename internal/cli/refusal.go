@@ -17,6 +17,7 @@ import (
 type refusal struct {
 	status     int
 	message    string // the gateway's own words, which say what to do
+	advice     string // what this program has for it
 	requestID  string
 	retryAfter time.Duration
 	never      bool // the gateway says that trying again is of no use
@@ -27,13 +28,23 @@ func (e *refusal) Error() string {
 	if e.requestID != "" {
 		text += " (request " + e.requestID + ")"
 	}
-	switch e.status {
-	case http.StatusUnauthorized:
-		text += ". Get a new token, and set LLMGW_TOKEN or give --token-file FILE"
-	case http.StatusNotFound:
-		text += ". llmgw batch list shows your batches"
+	if e.advice != "" {
+		text += ". " + e.advice
 	}
 	return text
+}
+
+// advise is what to do about a status.
+func advise(status int, path string) string {
+	switch {
+	case status == http.StatusUnauthorized:
+		return "Get a new token, and set LLMGW_TOKEN or give --token-file FILE; or log in: llmgw login"
+	case status == http.StatusNotFound && strings.Contains(path, "/batches"):
+		return "llmgw batch list shows your batches"
+	case status == http.StatusNotFound && strings.HasPrefix(path, "/api/requests/"):
+		return "llmgw requests list shows those that you may see"
+	}
+	return ""
 }
 
 func (e *refusal) transient() bool {
@@ -59,7 +70,7 @@ func refused(res *http.Response) error {
 	body, _ := io.ReadAll(io.LimitReader(res.Body, 1<<20)) // a part is worth showing, too
 	e := &refusal{
 		status: res.StatusCode, message: gjson.GetBytes(body, "error.message").String(),
-		requestID: res.Header.Get("Request-Id"), never: res.Header.Get("X-Should-Retry") == "false",
+		advice: advise(res.StatusCode, res.Request.URL.Path), requestID: res.Header.Get("Request-Id"), never: res.Header.Get("X-Should-Retry") == "false",
 	}
 	if seconds, err := strconv.Atoi(res.Header.Get("Retry-After")); err == nil {
 		e.retryAfter = time.Duration(seconds) * time.Second
@@ -68,10 +79,7 @@ func refused(res *http.Response) error {
 		e.requestID = res.Header.Get("X-Request-Id")
 	}
 	if e.message == "" { // something on the way answered, or another service
-		e.message = fmt.Sprintf("%s answered %s. Is it a gateway", res.Request.URL.Host, res.Status)
-		if to := res.Header.Get("Location"); to != "" {
-			e.message = fmt.Sprintf("%s redirects to %s. Give its address as --url", res.Request.URL.Host, to)
-		}
+		e.message = foreign(res, body)
 	}
 	return e
 }

@@ -25,8 +25,7 @@ const (
 func (c *Config) CheckFrontend() error {
 	return errors.Join(
 		required("http.listen", c.HTTP.Listen),
-		c.checkIssuer(), required("oidc.audience", c.OIDC.Audience), required("oidc.tier_claim", c.OIDC.TierClaim),
-		notEmpty("oidc.algorithms", len(c.OIDC.Algorithms)), noWeakAlgorithm(c.OIDC.Algorithms),
+		c.OIDC.check(c.Tiers),
 		required("database.url", c.Database.URL), required("redis.url", c.Redis.URL),
 		oneOf("audit.mode", c.Audit.Mode, Strict, Async), required("audit.spool_dir", c.Audit.SpoolDir),
 		positive("audit.queue", int64(c.Audit.Queue)), positive("audit.writers", int64(c.Audit.Writers)),
@@ -42,7 +41,7 @@ func (c *Config) CheckFrontend() error {
 
 // checkTables checks what decides where requests go.
 func (c *Config) checkTables() error {
-	return errors.Join(c.checkBackends(), c.checkRoutes(), c.checkModels(), c.checkPrices())
+	return errors.Join(c.checkBackends(), c.checkRoutes(), c.checkLimits(), c.checkModels(), c.checkPrices())
 }
 
 // CheckWorker returns every reason why a worker cannot run on this configuration.
@@ -58,7 +57,8 @@ func (c *Config) CheckWorker() error {
 		positive("worker.relay_interval", int64(c.Worker.RelayInterval)), positive("worker.relay_concurrency", int64(c.Worker.RelayConcurrency)),
 		positive("worker.backlog_threshold", int64(c.Worker.BacklogThreshold)), positive("worker.backlog_chunk", int64(c.Worker.BacklogChunk)),
 		positive("worker.long_running_after", int64(c.Worker.LongRunningAfter)), positive("worker.sweep_interval", int64(c.Worker.SweepInterval)),
-		positive("worker.leak_age", int64(c.Worker.LeakAge)),
+		positive("worker.seal_interval", int64(c.Worker.SealInterval)),
+		positive("worker.leak_age", int64(c.Worker.LeakAge)), positive("worker.reconcile_interval", int64(c.Worker.ReconcileInterval)),
 	)
 }
 
@@ -68,23 +68,6 @@ func (c *Config) CheckMigrate() error { return required("database.url", c.Databa
 func (c *Config) checkZone() error {
 	if _, err := c.Zone(); err != nil {
 		return fmt.Errorf("quota.timezone: %w (use a name such as UTC or Europe/Berlin)", err)
-	}
-	return nil
-}
-
-// checkIssuer lets a configuration pass that names none: such a gateway runs, and serves nobody.
-func (c *Config) checkIssuer() error {
-	if c.OIDC.Issuer == "" {
-		return nil
-	}
-	return absoluteURL("oidc.issuer", c.OIDC.Issuer)
-}
-
-func noWeakAlgorithm(algorithms []string) error {
-	for _, a := range algorithms {
-		if a == "none" || len(a) > 1 && a[:2] == "HS" {
-			return fmt.Errorf("oidc.algorithms: %s is not accepted: a token must be signed with the issuer's private key", a)
-		}
 	}
 	return nil
 }

@@ -25,9 +25,12 @@ type Config struct {
 	Models   []Model         `koanf:"models"`
 	Prices   []Price         `koanf:"prices"`
 	Tiers    map[string]Tier `koanf:"tiers"`
-	Log      Log             `koanf:"log"`
 
-	ReloadInterval time.Duration `koanf:"reload_interval"` // between looks at the file for new backends, models, prices and tiers; 0: only at SIGHUP
+	Classes   []Class    `koanf:"classes"`   // of models that have limits of their own
+	Overrides []Override `koanf:"overrides"` // of the tiers' limits
+	Log       Log        `koanf:"log"`
+
+	ReloadInterval time.Duration `koanf:"reload_interval"` // between looks at the file for new backends, models, prices, tiers, classes and overrides; 0: only at SIGHUP
 }
 
 // HTTP is what the process listens on and how patient it is with its clients.
@@ -43,22 +46,13 @@ type HTTP struct {
 	PingInterval  time.Duration `koanf:"ping_interval"`  // of silence before a stream is sent a ping
 }
 
-// OIDC is whose tokens are accepted.
-type OIDC struct {
-	Issuer     string   `koanf:"issuer"` // ""; a gateway without one is never ready and serves nobody
-	Audience   string   `koanf:"audience"`
-	Algorithms []string `koanf:"algorithms"`  // the accepted signatures
-	TierClaim  string   `koanf:"tier_claim"`  // path of the claim with the tier, dots between levels
-	UserClaim  string   `koanf:"user_claim"`  // path of the claim with the name people know
-	RolesClaim string   `koanf:"roles_claim"` // path of the claim with the list of roles
-	CacheSize  int      `koanf:"cache_size"`  // verified tokens kept
-}
-
 // Database is the audit store. The frontend, the worker and the migration each use a role of their own.
 type Database struct {
-	URL            string        `koanf:"url"`
-	MaxConns       int32         `koanf:"max_conns"`
-	ConnectTimeout time.Duration `koanf:"connect_timeout"`
+	URL             string        `koanf:"url"`
+	AuditorURL      string        `koanf:"auditor_url"`      // with a login in the role llmgw_auditor, by which a frontend shows the record; "" shows none
+	AuditorPassword string        `koanf:"auditor_password"` // in place of that URL's; LLMGW_DATABASE__AUDITOR_PASSWORD keeps it out of files
+	MaxConns        int32         `koanf:"max_conns"`
+	ConnectTimeout  time.Duration `koanf:"connect_timeout"`
 }
 
 // Redis is the quota's store.
@@ -80,6 +74,7 @@ type Audit struct {
 	SpoolMaxBytes int64         `koanf:"spool_max_bytes"` // new requests are refused when it is reached
 	SpoolWait     time.Duration `koanf:"spool_wait"`      // that a frontend which leaves waits for the database to take the spool, where the directory goes with it; 0 leaves the records for the next start
 	LeaseTTL      time.Duration `koanf:"lease_ttl"`       // without a heartbeat for this long a frontend counts as dead
+	SealKeyFile   string        `koanf:"seal_key_file"`   // Ed25519, PKCS#8 in PEM: the worker signs the ledger's seals with it; "" does not
 }
 
 // Quota is how use is counted.
@@ -96,8 +91,10 @@ type Worker struct {
 	LongRunningAfter    time.Duration `koanf:"long_running_after"`    // when a running request becomes visible as a workflow
 	LongRunningDeadline time.Duration `koanf:"long_running_deadline"` // the start delay of such a workflow
 	SweepInterval       time.Duration `koanf:"sweep_interval"`
-	LeaseRecheck        time.Duration `koanf:"lease_recheck"` // a frontend is found dead twice, this far apart
-	LeakAge             time.Duration `koanf:"leak_age"`      // a reservation nobody has on record is released after this
+	SealInterval        time.Duration `koanf:"seal_interval"`      // between two seals of the ledger
+	LeaseRecheck        time.Duration `koanf:"lease_recheck"`      // a frontend is found dead twice, this far apart
+	LeakAge             time.Duration `koanf:"leak_age"`           // a reservation nobody has on record is released after this
+	ReconcileInterval   time.Duration `koanf:"reconcile_interval"` // between two comparisons of Redis with the ledger
 }
 
 // Upstream is how patient the gateway is with backends.
@@ -163,13 +160,6 @@ type Model struct {
 	CreatedAt   string `koanf:"created_at"` // RFC 3339
 }
 
-// Tier is what a subscription allows. A missing or negative limit means none.
-type Tier struct {
-	RequestsPerDay int64   `koanf:"requests_per_day"`
-	TokensPerDay   int64   `koanf:"tokens_per_day"`
-	Routes         []Route `koanf:"routes"` // the first that matches decides
-}
-
 // Route sends the models it matches to one backend, or to the targets in turn.
 type Route struct {
 	Match    string   `koanf:"match"`    // a model id, a family ("haiku"), a vendor ("claude") or "*"
@@ -208,7 +198,7 @@ func (c *Config) Zone() (*time.Location, error) { return time.LoadLocation(c.Quo
 func (c *Config) Routes() gateway.Routes {
 	routes := make(gateway.Routes, len(c.Tiers))
 	for name, tier := range c.Tiers {
-		plan := gateway.Plan{Limits: gateway.Limits{Requests: tier.RequestsPerDay, Tokens: tier.TokensPerDay}}
+		plan := gateway.Plan{Limits: tier.limits()}
 		for _, r := range tier.Routes {
 			plan.Rules = append(plan.Rules, r.rule())
 		}

@@ -11,8 +11,11 @@ func Default() Config {
 			WriteTimeout: time.Minute, DrainDelay: 2 * time.Second, DrainTimeout: 10 * time.Minute, PingInterval: 15 * time.Second,
 		},
 		OIDC: OIDC{
-			Audience: "llm-gateway", Algorithms: []string{"RS256"}, TierClaim: "tier", UserClaim: "preferred_username", RolesClaim: "roles",
-			CacheSize: 10_000,
+			Provider: Provider{
+				Audience: "llm-gateway", Algorithms: []string{"RS256"}, TierClaim: "tier", UserClaim: "preferred_username", RolesClaim: "roles",
+				GroupsClaim: "groups", ClockSkew: 30 * time.Second, Introspection: Introspection{Cache: 10 * time.Second},
+			},
+			CacheSize: 10_000, CLIClient: "llmgw", CLIScopes: []string{"openid", "offline_access"},
 		},
 		Database: Database{MaxConns: 8, ConnectTimeout: 2 * time.Second},
 		Redis:    Redis{Timeout: time.Second},
@@ -25,7 +28,7 @@ func Default() Config {
 		Worker: Worker{
 			RelayInterval: 100 * time.Millisecond, RelayConcurrency: 64, BacklogThreshold: 500, BacklogChunk: 500,
 			LongRunningAfter: 10 * time.Second, LongRunningDeadline: time.Hour,
-			SweepInterval: 20 * time.Second, LeaseRecheck: 5 * time.Second, LeakAge: 30 * time.Second,
+			SweepInterval: 20 * time.Second, SealInterval: time.Minute, LeaseRecheck: 5 * time.Second, LeakAge: 30 * time.Second, ReconcileInterval: 10 * time.Minute,
 		},
 		Batch: Batch{
 			Enabled: true, TaskQueue: "gateway-batch", MaxItems: 100_000, MaxBytes: 256 << 20, MaxFile: 200 << 20, MaxLines: 50_000,

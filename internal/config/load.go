@@ -11,6 +11,8 @@ import (
 	"github.com/knadh/koanf/providers/env/v2"
 	"github.com/knadh/koanf/providers/rawbytes"
 	"github.com/knadh/koanf/v2"
+
+	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
 // envPrefix begins the variables that override the file: LLMGW_HTTP__LISTEN is http.listen.
@@ -73,7 +75,7 @@ func decode(raw map[string]any, cfg *Config) error {
 	for name, fields := range tiers {
 		tier, known := names[name]
 		if !known {
-			tier = Tier{RequestsPerDay: -1, TokensPerDay: -1}
+			tier = Tier{RequestsPerDay: gateway.Unlimited, TokensPerDay: gateway.Unlimited}
 		}
 		err = errors.Join(err, strictly(fields, &tier))
 		names[name] = tier

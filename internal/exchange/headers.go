@@ -1,42 +1,13 @@
 package exchange
 
 import (
-	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/backend"
-	"github.com/openova-io/llm-gateway/internal/gateway"
 )
-
-// quotaHeader tells a client of a limited tier where it stands, in the words of its dialect and in the IETF's.
-func quotaHeader(h http.Header, in *gateway.Intent, l gateway.Limits, used gateway.Used) {
-	for _, q := range []struct {
-		unit        string
-		limit, used int64
-	}{{"requests", l.Requests, used.Requests}, {"tokens", l.Tokens, used.Tokens}} {
-		if q.limit < 0 {
-			continue
-		}
-		limit, remaining := strconv.FormatInt(q.limit, 10), strconv.FormatInt(max(0, q.limit-q.used), 10)
-		if in.Dialect == gateway.OpenAI {
-			h.Set("X-Ratelimit-Limit-"+q.unit, limit)
-			h.Set("X-Ratelimit-Remaining-"+q.unit, remaining)
-			h.Set("X-Ratelimit-Reset-"+q.unit, in.Window.Reset.Sub(in.AdmittedAt).Round(time.Second).String())
-			continue
-		}
-		h.Set("Anthropic-Ratelimit-"+q.unit+"-Limit", limit)
-		h.Set("Anthropic-Ratelimit-"+q.unit+"-Remaining", remaining)
-		h.Set("Anthropic-Ratelimit-"+q.unit+"-Reset", in.Window.Reset.UTC().Format(time.RFC3339))
-	}
-	if l.Requests >= 0 {
-		w := in.Window
-		h.Set("RateLimit-Policy", fmt.Sprintf(`"daily";q=%d;w=%d`, l.Requests, int64(w.Reset.Sub(w.Start).Seconds())))
-		h.Set("RateLimit", fmt.Sprintf(`"daily";r=%d;t=%d`, max(0, l.Requests-used.Requests), int64(w.Reset.Sub(in.AdmittedAt).Seconds())))
-	}
-}
 
 // answerHeader makes the header of the answer that the client is given out of the backend's.
 func (x *exchange) answerHeader(from http.Header) {

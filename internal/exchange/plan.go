@@ -36,7 +36,7 @@ func (x *exchange) read() (gateway.Plan, error) {
 	if strings.TrimSpace(x.asked) == "" {
 		return gateway.Plan{}, invalid("model: Field required. Name the model to use; GET /v1/models lists them.", nil)
 	}
-	return x.table.Routes.Plan(x.req.Principal.Tier)
+	return x.table.Plan(x.req.Principal)
 }
 
 // pin is what the order of targets is drawn by: a session stays where its prompt cache is, and where the signatures of

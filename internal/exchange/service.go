@@ -19,13 +19,15 @@ import (
 
 // Quota holds the use of every subject's window.
 type Quota interface {
-	Reserve(ctx context.Context, subject string, w gateway.Window, l gateway.Limits, id uuid.UUID, c gateway.Charge) (gateway.Used, gateway.Refusal, error)
+	Reserve(ctx context.Context, a gateway.Ask) (gateway.Use, gateway.Refusal, error)
 	Settle(ctx context.Context, settlements ...gateway.Settlement) error
+	Leave(ctx context.Context, id uuid.UUID) error
 }
 
 // Recorder puts requests on record; see record.Recorder.
 type Recorder interface {
 	Admit(ctx context.Context, in *gateway.Intent) error
+	Withdraw(ctx context.Context, in *gateway.Intent, why string) error
 	Attempt(ctx context.Context, a *gateway.Attempt) error
 	Finish(ctx context.Context, out *gateway.Outcome) error
 }
@@ -68,6 +70,7 @@ type Options struct {
 	Instance         uuid.UUID
 	Zone             *time.Location
 	QuotaTimeout     time.Duration // for one reservation
+	Confirm          bool          // reservations are asked for again once the request is on record: none is admitted beyond its limits even if the quota's store loses what it has
 	PingInterval     time.Duration
 	FirstByteTimeout time.Duration // of a streamed answer, while there is another target
 	IdleTimeout      time.Duration
@@ -101,6 +104,7 @@ type exchange struct {
 	asked  string           // the model, as the client wrote it
 	trip   *routing.Trip
 	call   call // the present attempt's
+	limits gateway.Limits
 	intent gateway.Intent
 	sent   int          // attempts
 	tape   *record.Tape // of the present attempt's answer
@@ -121,6 +125,7 @@ func (s *Service) Serve(ctx context.Context, req *Request, client Client) error 
 	if err := x.enter(ctx, plan.Limits); err != nil {
 		return err
 	}
+	defer x.leave(ctx)
 	return x.deliver(ctx)
 }
 

@@ -19,6 +19,7 @@ const (
 	Conflict        Code = "conflict"        // what is there already, or is under way, does not allow it
 	TooLarge        Code = "too_large"       // the body is over the limit
 	QuotaSpent      Code = "quota_spent"     // the window's limit is reached
+	RateLimited     Code = "rate_limited"    // a limit of the moment is reached: a little later there is room
 	Overloaded      Code = "overloaded"      // the gateway cannot take the request now; nothing was sent
 	BackendFailed   Code = "backend_failed"  // the backend could not be reached or broke off
 	BackendTimeout  Code = "backend_timeout" // the backend fell silent
@@ -32,6 +33,9 @@ var ErrFateUnknown = errors.New("the write may or may not have been committed")
 // ErrRecordRefused is in the chain of a write's error when the store refuses a record for what is in it. Writing the
 // same thing again fails again; records written beside it are not at fault.
 var ErrRecordRefused = errors.New("the store refuses the record")
+
+// ErrWindowBusy is in the chain of an error where a window of the quota changed too fast to be compared with the record.
+var ErrWindowBusy = errors.New("the window changes too fast to be compared; the next comparison will tell")
 
 // Error is an error that a client may see. Message is written for the person who will read it and says what to
 // do; the cause is for the log only.

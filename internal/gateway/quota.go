@@ -25,22 +25,48 @@ type Used struct {
 	Tokens   int64
 }
 
+// Use is how much a subject uses of everything that may be limited.
+type Use struct {
+	Day     Used
+	Classes map[string]Used // by the name of the class
+	Minute  int64           // requests admitted in the last 60 seconds
+	Running int64           // requests that run now
+
+	MinuteFree time.Time // when the next of Minute is 60 seconds old; zero if there is none
+}
+
 // Charge is what one request takes from its window.
 type Charge struct {
 	Requests int64
 	Tokens   int64
 }
 
+// Ask is a request that wants to be admitted.
+type Ask struct {
+	ID      uuid.UUID
+	Subject string
+	Window  Window
+	Class   string // of its model
+	Charge  Charge
+	At      time.Time // what the minute is counted back from
+	Limits  Limits
+}
+
 // Reservation is the charge of an admitted request that is not settled yet.
 type Reservation struct {
 	ID     uuid.UUID
+	Class  string
 	Charge Charge
+	Ended  bool // and the charge is final
 }
 
-// Snapshot is a window's use as the database knows it: what the ledger settled, and the requests still open.
+// Snapshot is a window's use as the database knows it, all at one instant.
 type Snapshot struct {
-	Settled Used
-	Open    []Reservation
+	Settled map[string]Used // what the ledger has of the window, by class
+	Open    []Reservation   // the window's requests that are not in the ledger
+	Asked   []Reservation   // those of the requests asked for that are in the ledger, with their final charge
+	Running []uuid.UUID     // the subject's requests, of any window, that have not ended; items of batches left out
+	Minute  []uuid.UUID     // those that were admitted in the last 60 seconds; items of batches left out
 }
 
 // Settlement replaces a request's reservation by its final charge, once.
@@ -48,30 +74,25 @@ type Settlement struct {
 	ID       uuid.UUID
 	Subject  string
 	Window   Window
+	Class    string
 	Charge   Charge
 	Reserved bool // the quota store was asked to hold a reservation
 }
 
-// Refusal says which limit a reservation ran into.
-type Refusal string
+// OpenWindow is a window in the quota's store with the reservations that are open in it.
+type OpenWindow struct {
+	Subject string
+	Window  Window
+	Open    []uuid.UUID
+}
 
-// What a reservation can run into.
-const (
-	Admitted   Refusal = ""
-	NoRequests Refusal = "requests"
-	NoTokens   Refusal = "tokens"
-)
-
-// Admit is the quota rule: a charge fits when neither limit is passed by it. The store applies the same rule
-// atomically; this is the definition it is tested against.
-func (l Limits) Admit(used Used, c Charge) Refusal {
-	switch {
-	case c.Requests > 0 && l.Requests >= 0 && used.Requests+c.Requests > l.Requests:
-		return NoRequests
-	case c.Requests > 0 && l.Tokens >= 0 && used.Tokens+c.Tokens > l.Tokens:
-		return NoTokens
-	}
-	return Admitted
+// Drift is what was wrong with a window in the quota's store, and has been put right.
+type Drift struct {
+	Subject      string
+	Window       Window
+	Before       Used
+	After        Used
+	Reservations int // that were missing or wrong
 }
 
 // EstimateTokens guesses the input tokens of a request body from its length. It errs high for prose and code,
@@ -80,3 +101,12 @@ func EstimateTokens(bodyBytes int) int64 { return int64(bodyBytes)/BytesPerToken
 
 // BytesPerToken is what an estimate of tokens divides by. It is low, so that the estimate is high.
 const BytesPerToken = 3
+
+// IDTime is the time in a request's id, which is a UUIDv7: its first 48 bits are Unix milliseconds.
+func IDTime(id uuid.UUID) time.Time {
+	var ms int64
+	for _, b := range id[:6] {
+		ms = ms<<8 | int64(b)
+	}
+	return time.UnixMilli(ms)
+}

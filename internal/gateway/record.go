@@ -96,6 +96,7 @@ type Intent struct {
 	Target         Target // of the first attempt
 	Session        string // the client's session id; "" if it named none
 	Window         Window
+	Class          string  // of the model, as it was at admission; "" if the model belongs to none
 	Charge         Charge  // what the request takes from its window until it is settled
 	Cost           Cost    // of the estimated input; what an interrupted request is taken to have cost
 	Reserved       bool    // the quota store holds Charge; false where it was away and the tier has no limit

@@ -78,19 +78,11 @@ func score(key string, c Choice) float64 {
 	return -math.Log(uniform) / float64(c.Weight)
 }
 
-// Limits is what a tier may use in one window. A negative limit means no limit.
-type Limits struct {
-	Requests int64
-	Tokens   int64
-}
-
-// Unlimited is the value of a limit that never refuses.
-const Unlimited = -1
-
 // Plan is what a subscription tier allows: how much, and which model goes where.
 type Plan struct {
-	Limits Limits
-	Rules  []Rule // the first that matches decides
+	Limits   Limits
+	Override string // what changed the tier's limits for the caller: "group /research"; "" if nothing did
+	Rules    []Rule // the first that matches decides
 }
 
 // Target is where one request goes.
@@ -105,6 +97,9 @@ type Routes map[Tier]Plan
 // Plan returns the plan of a tier. An unknown tier is a Forbidden error.
 func (r Routes) Plan(t Tier) (Plan, error) {
 	plan, ok := r[t]
+	if !ok && t == "" {
+		return Plan{}, &Error{Code: Forbidden, NoRetry: true, Message: "Your access token names no subscription tier. Ask the operator of your identity provider to give your account one."}
+	}
 	if !ok {
 		return Plan{}, &Error{Code: Forbidden, NoRetry: true, Message: fmt.Sprintf(
 			"Your subscription tier %q is not known to this gateway. Ask its operator to add the tier or to correct your account.", t)}

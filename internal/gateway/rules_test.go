@@ -168,23 +168,56 @@ func TestAWindowIsTheCalendarDayOfItsZone(t *testing.T) {
 
 func TestAChargeFitsWhenNoLimitIsPassed(t *testing.T) {
 	one := Charge{Requests: 1, Tokens: 100}
+	day := func(requests, tokens int64) Limits {
+		l := NoLimits()
+		l.DayLimits = DayLimits{requests, tokens}
+		return l
+	}
+	dear := day(10, Unlimited)
+	dear.Classes = map[string]DayLimits{"dear": {2, 500}}
+	moment := day(10, Unlimited)
+	moment.PerMinute, moment.Concurrent = 5, 3
 	for name, c := range map[string]struct {
 		limits Limits
-		used   Used
+		use    Use
+		class  string
 		charge Charge
 		want   Refusal
 	}{
-		"the last request":      {Limits{10, Unlimited}, Used{9, 0}, one, Admitted},
-		"one too many":          {Limits{10, Unlimited}, Used{10, 0}, one, NoRequests},
-		"the last tokens":       {Limits{Unlimited, 1000}, Used{5, 900}, one, Admitted},
-		"one token too many":    {Limits{Unlimited, 1000}, Used{5, 901}, one, NoTokens},
-		"no limits":             {Limits{Unlimited, Unlimited}, Used{1 << 40, 1 << 50}, one, Admitted},
-		"a free call":           {Limits{10, 1000}, Used{10, 1000}, Charge{}, Admitted},
-		"a limit of nothing":    {Limits{0, Unlimited}, Used{}, one, NoRequests},
-		"requests before token": {Limits{10, 1000}, Used{10, 1000}, one, NoRequests},
+		"the last request":      {day(10, Unlimited), Use{Day: Used{9, 0}}, "", one, Admitted},
+		"one too many":          {day(10, Unlimited), Use{Day: Used{10, 0}}, "", one, NoRequests},
+		"the last tokens":       {day(Unlimited, 1000), Use{Day: Used{5, 900}}, "", one, Admitted},
+		"one token too many":    {day(Unlimited, 1000), Use{Day: Used{5, 901}}, "", one, NoTokens},
+		"no limits":             {NoLimits(), Use{Day: Used{1 << 40, 1 << 50}, Minute: 1 << 40, Running: 1 << 40}, "dear", one, Admitted},
+		"a free call":           {day(10, 1000), Use{Day: Used{10, 1000}}, "", Charge{}, Admitted},
+		"a limit of nothing":    {day(0, Unlimited), Use{}, "", one, NoRequests},
+		"requests before token": {day(10, 1000), Use{Day: Used{10, 1000}}, "", one, NoRequests},
+
+		"the class's last request":        {dear, Use{Day: Used{5, 0}, Classes: map[string]Used{"dear": {1, 400}}}, "dear", one, Admitted},
+		"one too many of the class":       {dear, Use{Day: Used{5, 0}, Classes: map[string]Used{"dear": {2, 0}}}, "dear", one, NoClassRequests},
+		"a token too many of the class":   {dear, Use{Day: Used{5, 0}, Classes: map[string]Used{"dear": {1, 401}}}, "dear", one, NoClassTokens},
+		"another class has no limit":      {dear, Use{Day: Used{5, 0}, Classes: map[string]Used{"dear": {2, 0}}}, "", one, Admitted},
+		"all requests before the class's": {dear, Use{Day: Used{10, 0}, Classes: map[string]Used{"dear": {2, 0}}}, "dear", one, NoRequests},
+
+		"the minute's last":            {moment, Use{Minute: 4, Running: 2}, "", one, Admitted},
+		"one too many in the minute":   {moment, Use{Minute: 5, Running: 2}, "", one, NoMinute},
+		"one too many at once":         {moment, Use{Minute: 4, Running: 3}, "", one, NoPlace},
+		"the day before the minute":    {moment, Use{Day: Used{10, 0}, Minute: 5, Running: 3}, "", one, NoRequests},
+		"a batch's item at any moment": {moment.OfBatches(), Use{Minute: 5, Running: 3}, "", one, Admitted},
 	} {
-		if got := c.limits.Admit(c.used, c.charge); got != c.want {
+		if got := c.limits.Admit(c.use, c.class, c.charge); got != c.want {
 			t.Errorf("%s: %q, want %q", name, got, c.want)
+		}
+	}
+}
+
+func TestAModelBelongsToTheFirstClassThatItMatches(t *testing.T) {
+	classes := Classes{{"dear", []string{"opus", "gpt-9"}}, {"claude", []string{"claude"}}}
+	for model, want := range map[string]string{
+		"claude-opus-5-5": "dear", "gpt-9": "dear", "us.anthropic.claude-haiku-5-5-v1:0": "claude", "gpt-4": "", "internal": "",
+	} {
+		if got := classes.Of(ParseModel(model)); got != want {
+			t.Errorf("%s is of class %q, want %q", model, got, want)
 		}
 	}
 }

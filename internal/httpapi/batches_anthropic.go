@@ -184,14 +184,7 @@ func (p *batchPaths) messageBatchResults(c *gin.Context) error {
 
 // resultsURL tells where the results of the batch of an id are, at the gateway's address as the client knows it.
 func resultsURL(r *http.Request) func(id string) string {
-	scheme, host := "http", r.Host
-	if r.TLS != nil || forwarded(r, "Proto") == "https" {
-		scheme = "https"
-	}
-	if outer := forwarded(r, "Host"); outer != "" {
-		host = outer
-	}
-	return func(id string) string { return scheme + "://" + host + "/v1/messages/batches/" + id + "/results" }
+	return func(id string) string { return origin(r) + "/v1/messages/batches/" + id + "/results" }
 }
 
 // forwarded is what the outermost proxy says of the request it was sent.

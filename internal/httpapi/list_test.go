@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/anthropic"
+	"github.com/openova-io/llm-gateway/internal/api"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/openai"
 )
@@ -91,7 +92,7 @@ func TestModelsInTheOpenAIShape(t *testing.T) {
 func TestQuotaTellsWhatIsUsed(t *testing.T) {
 	w := newWorld(t, nil)
 	w.used = gateway.Used{Requests: 3, Tokens: 4000}
-	var q quotaAnswer
+	var q api.Quota
 	if status := w.get("/quota", &q, "Authorization", "Bearer tok-free"); status != http.StatusOK || *q.Requests.Limit != 10 || *q.Requests.Remaining != 7 || q.Tokens.Used != 4000 || q.Tokens.Limit != nil {
 		t.Errorf("%d %+v", status, q)
 	}

@@ -65,7 +65,7 @@ func (a *API) model(c *gin.Context) {
 // take no others for theirs.
 func (a *API) served(c *gin.Context) ([]config.Model, error) {
 	table := a.Table()
-	plan, err := table.Routes.Plan(principal(c).Tier)
+	plan, err := table.Plan(principal(c))
 	if err != nil {
 		return nil, err
 	}

@@ -30,9 +30,9 @@ type Exchanger interface {
 	Serve(ctx context.Context, req *exchange.Request, client exchange.Client) error
 }
 
-// QuotaReader tells how much of a window is gone.
+// QuotaReader tells how much a subject uses.
 type QuotaReader interface {
-	Used(ctx context.Context, subject string, w gateway.Window) (gateway.Used, error)
+	Use(ctx context.Context, subject string, w gateway.Window, classes ...string) (gateway.Use, error)
 }
 
 // Refusals counts what was not admitted.
@@ -40,9 +40,10 @@ type Refusals interface {
 	Refused(code gateway.Code)
 }
 
-// API is everything the paths need. All fields are needed, but for Batches.
+// API is everything the paths need. All fields are needed, but for Batches and Records.
 type API struct {
 	HTTP     config.HTTP
+	OIDC     config.OIDC
 	Table    func() *routing.Table // the present one
 	Zone     *time.Location
 	Auth     Authenticator
@@ -51,13 +52,16 @@ type API struct {
 	Health   *Health
 	Refusals Refusals
 	Batches  *Batches // nil if the gateway takes none
+	Records  *Records // nil if the gateway shows none
 	Log      *slog.Logger
 
 	bodies backend.Pool
 }
 
 // Handler is the API as one handler.
-func (a *API) Handler() http.Handler {
+func (a *API) Handler() http.Handler { return anthropic.ForgiveBaseURL(a.engine()) }
+
+func (a *API) engine() *gin.Engine {
 	gin.SetMode(gin.ReleaseMode)
 	engine := gin.New()
 	engine.HandleMethodNotAllowed = false
@@ -67,6 +71,7 @@ func (a *API) Handler() http.Handler {
 	engine.HEAD("/api/hello", ok)
 	engine.GET("/health", ok)
 	engine.GET("/ready", a.Health.ready)
+	engine.GET("/.well-known/oauth-protected-resource", a.protectedResource)
 
 	v1 := engine.Group("/v1", a.authenticate)
 	v1.POST("/messages", a.backendCall(gateway.Messages))
@@ -77,9 +82,13 @@ func (a *API) Handler() http.Handler {
 	v1.GET("/models", a.models)
 	v1.GET("/models/*id", a.model)
 	engine.GET("/quota", a.authenticate, a.quota)
+	engine.GET("/api/doctor", a.authenticate, a.doctor)
+	engine.GET("/api/doctor/stream", a.authenticate, a.doctorStream)
+	engine.GET("/openapi.yaml", openAPI)
 	(&batchPaths{a, a.Batches}).route(engine)
+	(&recordPaths{a, a.Records}).route(engine)
 	engine.NoRoute(a.notFound)
-	return anthropic.ForgiveBaseURL(engine)
+	return engine
 }
 
 func ok(c *gin.Context) { c.Status(http.StatusOK) }

@@ -50,13 +50,18 @@ type world struct {
 	outcomes   []*gateway.Outcome
 	held       map[uuid.UUID]gateway.Charge
 	used       gateway.Used
+	classes    map[string]gateway.Used
+	minute     int64
+	places     map[uuid.UUID]bool
+	withdrawn  []string
+	groups     []string // that the caller is a member of
 	ended      chan struct{}
 }
 
 // newWorld makes a world. The changes are made to its configuration, which has the backends anthropic and internal.
 func newWorld(t *testing.T, model http.HandlerFunc, changes ...func(cfg *config.Config, w *world)) *world {
 	t.Helper()
-	w := &world{t: t, model: model, lease: true, limit: 10, held: map[uuid.UUID]gateway.Charge{}, ended: make(chan struct{}, 100)}
+	w := &world{t: t, model: model, lease: true, limit: 10, held: map[uuid.UUID]gateway.Charge{}, places: map[uuid.UUID]bool{}, ended: make(chan struct{}, 100)}
 	w.upstream = httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		w.mu.Lock()
 		w.calls++
@@ -88,7 +93,7 @@ func newWorld(t *testing.T, model http.HandlerFunc, changes ...func(cfg *config.
 	log := slog.New(slog.DiscardHandler)
 	w.service = &exchange.Service{
 		Options: exchange.Options{
-			Zone: time.UTC, QuotaTimeout: time.Second, PingInterval: time.Minute, IdleTimeout: time.Minute,
+			Zone: time.UTC, QuotaTimeout: time.Second, Confirm: true, PingInterval: time.Minute, IdleTimeout: time.Minute,
 			FirstByteTimeout: cfg.Upstream.FirstByteTimeout, RetryWait: cfg.Upstream.RetryWait,
 		},
 		Table: w.present, Health: routing.NewHealth(5, time.Second, time.Minute, time.Now),
@@ -108,7 +113,7 @@ func newWorld(t *testing.T, model http.HandlerFunc, changes ...func(cfg *config.
 func (w *world) Authenticate(_ context.Context, tokens ...string) (gateway.Principal, error) {
 	for _, token := range tokens {
 		if tier, ok := strings.CutPrefix(token, "tok-"); ok {
-			return gateway.Principal{Subject: "s-" + tier, User: "u-" + tier, Tier: gateway.Tier(tier)}, nil
+			return gateway.Principal{Subject: "s-" + tier, User: "u-" + tier, Tier: gateway.Tier(tier), Groups: w.groups}, nil
 		}
 	}
 	return gateway.Principal{}, &gateway.Error{Code: gateway.Unauthenticated, NoRetry: true, Message: "Your access token is not valid."}
@@ -132,19 +137,38 @@ func (w *world) Valid() bool {
 	return w.lease
 }
 
-func (w *world) Reserve(_ context.Context, _ string, _ gateway.Window, l gateway.Limits, id uuid.UUID, c gateway.Charge) (gateway.Used, gateway.Refusal, error) {
+func (w *world) Reserve(_ context.Context, a gateway.Ask) (gateway.Use, gateway.Refusal, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.quotaErr != nil {
-		return gateway.Used{}, "", w.quotaErr
+		return gateway.Use{}, "", w.quotaErr
 	}
-	if refusal := l.Admit(w.used, c); refusal != gateway.Admitted {
-		return w.used, refusal, nil
+	use := gateway.Use{Day: w.used, Classes: w.classes, Minute: w.minute, Running: int64(len(w.places)), MinuteFree: time.Now().Add(30 * time.Second)}
+	if _, held := w.held[a.ID]; held {
+		return use, gateway.Admitted, nil
 	}
-	w.held[id] = c
-	w.used.Requests += c.Requests
-	w.used.Tokens += c.Tokens
-	return w.used, gateway.Admitted, nil
+	if refusal := a.Limits.Admit(use, a.Class, a.Charge); refusal != gateway.Admitted {
+		return use, refusal, nil
+	}
+	w.held[a.ID], w.places[a.ID] = a.Charge, true
+	w.used.Requests += a.Charge.Requests
+	w.used.Tokens += a.Charge.Tokens
+	use.Day = w.used
+	return use, gateway.Admitted, nil
+}
+
+func (w *world) Leave(_ context.Context, id uuid.UUID) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.places, id)
+	return nil
+}
+
+func (w *world) Withdraw(_ context.Context, in *gateway.Intent, why string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.withdrawn = append(w.withdrawn, in.ID.String()+": "+why)
+	return nil
 }
 
 func (w *world) Settle(_ context.Context, all ...gateway.Settlement) error {
@@ -158,10 +182,10 @@ func (w *world) Settle(_ context.Context, all ...gateway.Settlement) error {
 	return nil
 }
 
-func (w *world) Used(context.Context, string, gateway.Window) (gateway.Used, error) {
+func (w *world) Use(context.Context, string, gateway.Window, ...string) (gateway.Use, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.used, w.quotaErr
+	return gateway.Use{Day: w.used, Classes: w.classes, Minute: w.minute, Running: int64(len(w.places))}, w.quotaErr
 }
 
 func (w *world) Admit(_ context.Context, in *gateway.Intent) error {

@@ -4,54 +4,55 @@ import (
 	"crypto/sha256"
 	"sync"
 	"time"
-
-	"github.com/openova-io/llm-gateway/internal/gateway"
 )
 
-// cache keeps the principals of verified tokens until the tokens expire. It holds hashes, so that a dump of the
-// process's memory gives no tokens away by it.
-type cache struct {
+// digest stands for a token: a dump of the process's memory gives no tokens away by it.
+type digest [sha256.Size]byte
+
+// cache keeps what was found out about tokens, each until its time is over.
+type cache[T any] struct {
 	mu    sync.RWMutex
 	size  int
-	known map[[sha256.Size]byte]verified
+	known map[digest]entry[T]
 }
 
-type verified struct {
-	principal gateway.Principal
-	expires   time.Time
+type entry[T any] struct {
+	value   T
+	expires time.Time
 }
 
-func newCache(size int) *cache {
-	return &cache{size: max(size, 1), known: make(map[[sha256.Size]byte]verified)}
+func newCache[T any](size int) *cache[T] {
+	return &cache[T]{size: max(size, 1), known: make(map[digest]entry[T])}
 }
 
-func (c *cache) get(hash [sha256.Size]byte, now time.Time) (gateway.Principal, bool) {
+func (c *cache[T]) get(token digest, now time.Time) (T, bool) {
 	c.mu.RLock()
-	v, ok := c.known[hash]
+	e, ok := c.known[token]
 	c.mu.RUnlock()
-	return v.principal, ok && now.Before(v.expires)
+	return e.value, ok && now.Before(e.expires)
 }
 
-func (c *cache) put(hash [sha256.Size]byte, p gateway.Principal, expires, now time.Time) {
+func (c *cache[T]) put(token digest, value T, expires, now time.Time) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if len(c.known) >= c.size {
 		c.makeRoom(now)
 	}
-	c.known[hash] = verified{p, expires}
+	c.known[token] = entry[T]{value, expires}
 }
 
-// makeRoom drops the expired tokens, or any one if none has expired.
-func (c *cache) makeRoom(now time.Time) {
-	for hash, v := range c.known {
-		if !now.Before(v.expires) {
-			delete(c.known, hash)
+// makeRoom drops what is over, and any others until a tenth is free: a crowd of new tokens then pays for one look
+// at the whole once in a while.
+func (c *cache[T]) makeRoom(now time.Time) {
+	for token, e := range c.known {
+		if !now.Before(e.expires) {
+			delete(c.known, token)
 		}
 	}
-	for hash := range c.known {
-		if len(c.known) < c.size {
+	for token := range c.known {
+		if len(c.known) < c.size-c.size/10 {
 			return
 		}
-		delete(c.known, hash)
+		delete(c.known, token)
 	}
 }

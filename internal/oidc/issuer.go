@@ -2,120 +2,118 @@ package oidc
 
 import (
 	"context"
-	"errors"
+	"encoding/json"
 	"fmt"
 	"net/http"
-	"sync"
 	"time"
 
-	"github.com/coreos/go-oidc/v3/oidc"
+	"github.com/go-jose/go-jose/v4"
 
 	"github.com/openova-io/llm-gateway/internal/config"
 )
 
-// refetchInterval is the least time between two questions to the issuer. A flood of tokens with unknown keys then
-// costs the issuer one request in that time, and so does a crowd that waits for an issuer that is away.
-const refetchInterval = 5 * time.Second
-
-// errJustAsked means that the issuer was asked so recently that asking again would tell nothing new.
-var errJustAsked = errors.New("the identity provider was asked a moment ago")
-
-// errNoIssuer means that the configuration names no identity provider.
-var errNoIssuer = errors.New("oidc.issuer is not set: without an identity provider nobody is served")
-
-// issuer is the identity provider: discovered when first needed, its keys fetched when an unknown one turns up.
+// issuer is an identity provider. It is first asked when a token of it turns up.
 type issuer struct {
-	url    string
-	client *http.Client
-
-	mu      sync.Mutex // one discovery at a time
-	found   oidc.KeySet
-	asked   time.Time
-	failure error
+	config.Provider
+	reserved   []string // prefixes that make the subjects of other issuers
+	algorithms []jose.SignatureAlgorithm
+	client     *http.Client
+	keys       *keyring
+	questions  *questions // nil where tokens are not asked about
 }
 
-func newIssuer(cfg config.OIDC) *issuer {
-	return &issuer{url: cfg.Issuer, client: &http.Client{Timeout: refetchInterval}}
+func newIssuer(cfg config.Provider, reserved []string) *issuer {
+	transport := http.DefaultTransport.(*http.Transport).Clone() //nolint:forcetypeassert // the standard library's own
+	transport.MaxIdleConnsPerHost = places
+	i := &issuer{Provider: cfg, reserved: reserved, client: &http.Client{Timeout: askTimeout, Transport: transport}}
+	for _, a := range cfg.Algorithms {
+		i.algorithms = append(i.algorithms, jose.SignatureAlgorithm(a))
+	}
+	i.keys = newKeyring(i.fetch)
+	if cfg.Introspection.Mode != config.IntrospectNever {
+		i.questions = newQuestions(cfg.Introspection, transport)
+	}
+	return i
 }
 
-// keys returns the issuer's key set, discovering it if need be.
-func (i *issuer) keys(ctx context.Context) (oidc.KeySet, error) {
-	if i.url == "" {
-		return nil, errNoIssuer
+// ready tells whether the issuer is known, or can be asked now.
+func (i *issuer) ready(ctx context.Context) error {
+	r, err := i.keys.since(ctx, time.Time{})
+	if err == nil && i.questions != nil && r.introspect == "" {
+		err = i.noEndpoint()
 	}
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if i.found != nil {
-		return i.found, nil
-	}
-	if time.Since(i.asked) < refetchInterval {
-		return nil, i.failure
-	}
-	found, err := i.discover(ctx)
-	i.found, i.failure, i.asked = found, err, time.Now()
-	return found, err
+	return err
 }
 
-func (i *issuer) discover(ctx context.Context) (oidc.KeySet, error) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), refetchInterval)
-	defer cancel()
-	provider, err := oidc.NewProvider(oidc.ClientContext(ctx, i.client), i.url)
+func (i *issuer) noEndpoint() error {
+	return fmt.Errorf("oidc: the discovery document of %s names no introspection_endpoint, and introspection is configured", i.Issuer)
+}
+
+// judgeJWT judges a JWT that says it is of this issuer.
+func (i *issuer) judgeJWT(ctx context.Context, token string, of digest) (verdict, error) {
+	now := time.Now()
+	said, r, err := i.signed(ctx, token)
 	if err != nil {
-		return nil, fmt.Errorf("oidc: discover %s: %w", i.url, err)
+		return verdict{}, err
 	}
-	var document struct {
-		JWKS string `json:"jwks_uri"`
+	if i.Introspection.Mode != config.IntrospectAlways {
+		return i.verdict(said, r, now, time.Time{})
 	}
-	if err := provider.Claims(&document); err != nil {
-		return nil, fmt.Errorf("oidc: discover %s: %w", i.url, err)
+	if err := i.checkTimes(said, now); err != nil {
+		return verdict{}, err
 	}
-	throttled := &http.Client{Timeout: refetchInterval, Transport: &throttle{next: http.DefaultTransport}}
-	// The key set keeps this context for every later fetch, so it must not end with the request at hand.
-	return oidc.NewRemoteKeySet(oidc.ClientContext(context.WithoutCancel(ctx), throttled), document.JWKS), nil
+	a, err := i.ask(ctx, r, token, of)
+	switch {
+	case err != nil:
+		return verdict{}, err
+	case !a.active:
+		return verdict{}, revoked()
+	}
+	if said, err = a.claims.over(said); err != nil {
+		return verdict{}, err
+	}
+	return i.verdict(said, r, now, a.asked.Add(i.Introspection.Cache))
 }
 
-// throttle lets one request through in each refetchInterval.
-type throttle struct {
-	next http.RoundTripper
-
-	mu      sync.Mutex
-	last    time.Time
-	failure error // of the last request let through
-}
-
-// RoundTrip answers errJustAsked, or the last failure, to a request that comes too soon.
-func (t *throttle) RoundTrip(r *http.Request) (*http.Response, error) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if time.Since(t.last) < refetchInterval {
-		if t.failure != nil {
-			return nil, t.failure
-		}
-		return nil, errJustAsked
+// judgeOpaque asks the issuer about a token that only it can read. known is false if it does not know it, either.
+func (i *issuer) judgeOpaque(ctx context.Context, token string, of digest) (v verdict, known bool, err error) {
+	r, err := i.keys.since(ctx, time.Time{})
+	if err != nil {
+		return verdict{}, false, unavailable(err)
 	}
-	t.last = time.Now()
-	res, err := t.next.RoundTrip(r)
-	t.failure = err
-	if err == nil && res.StatusCode >= http.StatusInternalServerError {
-		t.failure = fmt.Errorf("oidc: the identity provider answered %s", res.Status)
+	a, err := i.ask(ctx, r, token, of)
+	if err != nil || !a.active {
+		return verdict{}, false, err
 	}
-	return res, err
+	// An answer need not name the issuer: it is who answered.
+	itself, err := json.Marshal(map[string]string{"iss": i.Issuer})
+	if err != nil {
+		return verdict{}, true, err
+	}
+	said, err := a.claims.over(itself)
+	if err != nil {
+		return verdict{}, true, err
+	}
+	v, err = i.verdict(said, r, time.Now(), a.asked.Add(i.Introspection.Cache))
+	return v, true, err
 }
 
-// watchedKeys remembers why a key set refused, which go-oidc flattens to text.
-type watchedKeys struct {
-	oidc.KeySet
-	err error
+func (i *issuer) ask(ctx context.Context, r *ring, token string, of digest) (answer, error) {
+	if r.introspect == "" {
+		return answer{}, unavailable(i.noEndpoint())
+	}
+	a, err := i.questions.ask(ctx, r.introspect, token, of)
+	if err != nil {
+		return answer{}, unavailable(err)
+	}
+	return a, nil
 }
 
-// VerifySignature is the key set's, remembered.
-func (w *watchedKeys) VerifySignature(ctx context.Context, jwt string) ([]byte, error) {
-	payload, err := w.KeySet.VerifySignature(ctx, jwt)
-	w.err = err
-	return payload, err
-}
-
-// isOutage tells "the keys could not be fetched" from "no key of the issuer's made this signature".
-func isOutage(err error) bool {
-	return err != nil && !errors.Is(err, errJustAsked) && errors.Unwrap(err) != nil
+// verdict holds until the token expires, or earlier.
+func (i *issuer) verdict(c claims, r *ring, now, earlier time.Time) (verdict, error) {
+	p, until, err := i.principal(c, now)
+	if !earlier.IsZero() && earlier.Before(until) {
+		until = earlier
+	}
+	return verdict{principal: p, by: i, ring: r, until: until}, err
 }

@@ -50,6 +50,8 @@ func classify(c gateway.Code) (status int, kind, code string) {
 		return http.StatusRequestEntityTooLarge, "invalid_request_error", "request_too_large"
 	case gateway.QuotaSpent:
 		return http.StatusTooManyRequests, "insufficient_quota", "insufficient_quota"
+	case gateway.RateLimited:
+		return http.StatusTooManyRequests, "requests", "rate_limit_exceeded"
 	case gateway.Overloaded:
 		return http.StatusServiceUnavailable, "server_error", "overloaded"
 	case gateway.BackendFailed:

@@ -17,12 +17,12 @@ import (
 // that its owner has another batch with its idempotency key.
 func (db *DB) CreateBatch(ctx context.Context, b *gateway.Batch) error {
 	_, err := db.exec(ctx, "create batch", `
-		INSERT INTO batches (id, workflow_id, subject, user_name, tier, roles, endpoint, dialect, state, open, input_file,
+		INSERT INTO batches (id, workflow_id, subject, user_name, tier, roles, groups, endpoint, dialect, state, open, input_file,
 			header, metadata, idempotency_key, input_digest, total, created_at, expires_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
 		ON CONFLICT (id) DO NOTHING`,
 		nullable(b.ID), b.WorkflowID, clean(b.Principal.Subject, maxKey), clean(b.Principal.User, maxText),
-		clean(string(b.Principal.Tier), maxText), b.Principal.Roles, string(b.Endpoint), string(b.Endpoint.Dialect()),
+		clean(string(b.Principal.Tier), maxText), b.Principal.Roles, b.Principal.Groups, string(b.Endpoint), string(b.Endpoint.Dialect()),
 		string(b.State), b.Open, nullable(b.InputFile), b.Header, b.Metadata, clean(b.IdempotencyKey, maxKey), b.InputDigest,
 		b.Total, instant(b.CreatedAt), instant(b.ExpiresAt))
 	if pgErr, ok := errors.AsType[*pgconn.PgError](err); ok && pgErr.ConstraintName == "batches_key" {

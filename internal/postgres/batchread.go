@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	batchColumns = `b.id, b.workflow_id, b.subject, b.user_name, b.tier, b.roles, b.endpoint, b.state, b.ending, b.open,
+	batchColumns = `b.id, b.workflow_id, b.subject, b.user_name, b.tier, b.roles, b.groups, b.endpoint, b.state, b.ending, b.open,
 		b.input_file, b.header, b.metadata, b.idempotency_key, b.input_digest, b.total, b.wait_reason, b.wait_until,
 		b.input_errors, b.input_tokens, b.output_tokens, b.cache_read_tokens, b.cache_write_tokens, b.usage_estimated,
 		b.cost_nanos, b.output_file, b.error_file, b.created_at, b.started_at, b.expires_at, b.cancel_requested_at,
@@ -108,10 +108,25 @@ func one[T any](ctx context.Context, db *DB, op string, scan pgx.RowToFunc[T], s
 // list answers a page of what a statement answers, and whether there is more in the page's direction. The statement ends in
 // its WHERE clause, its parameters begin at $3, and id names the column that it is sorted by.
 func list[T any](ctx context.Context, db *DB, op string, scan pgx.RowToFunc[T], sql, id string, p gateway.Page, args ...any) (found []T, more bool, err error) {
-	// The last of what is before a row are the first of it in the other direction.
-	backwards := p.Before != uuid.Nil
+	sql, bounds := paged(sql, id, p)
+	found, err = query(ctx, db, op, scan, sql, append(bounds, args...)...)
+	if err != nil {
+		return nil, false, err
+	}
+	if more = len(found) > p.Limit; more {
+		found = found[:p.Limit]
+	}
+	if p.Before != uuid.Nil {
+		slices.Reverse(found)
+	}
+	return found, more, nil
+}
+
+// paged is list's statement, which answers a row more than the page has, and the first two of its arguments. The last of
+// what is before a row come in the other direction: they are the first of it.
+func paged(sql, id string, p gateway.Page) (statement string, bounds []any) {
 	order := "DESC"
-	if p.Ascending != backwards {
+	if p.Ascending != (p.Before != uuid.Nil) {
 		order = "ASC"
 	}
 	above, below := p.Before, p.After
@@ -122,17 +137,7 @@ func list[T any](ctx context.Context, db *DB, op string, scan pgx.RowToFunc[T], 
 		below = uuid.Max
 	}
 	sql += fmt.Sprintf(" AND %[1]s > $1 AND %[1]s < $2 ORDER BY %[1]s %[2]s LIMIT %[3]d", id, order, p.Limit+1)
-	found, err = query(ctx, db, op, scan, sql, append([]any{pgtype.UUID{Bytes: above, Valid: true}, nullable(below)}, args...)...)
-	if err != nil {
-		return nil, false, err
-	}
-	if more = len(found) > p.Limit; more {
-		found = found[:p.Limit]
-	}
-	if backwards {
-		slices.Reverse(found)
-	}
-	return found, more, nil
+	return sql, []any{pgtype.UUID{Bytes: above, Valid: true}, nullable(below)}
 }
 
 func scanBatch(row pgx.CollectableRow) (b gateway.Batch, err error) {
@@ -141,7 +146,7 @@ func scanBatch(row pgx.CollectableRow) (b gateway.Batch, err error) {
 		until, created, started, expires, asked, closing, ended pgtype.Timestamptz
 		archived                                                pgtype.Timestamptz
 	)
-	err = row.Scan(&b.ID, &b.WorkflowID, &b.Principal.Subject, &b.Principal.User, &b.Principal.Tier, &b.Principal.Roles,
+	err = row.Scan(&b.ID, &b.WorkflowID, &b.Principal.Subject, &b.Principal.User, &b.Principal.Tier, &b.Principal.Roles, &b.Principal.Groups,
 		&b.Endpoint, &b.State, &b.End, &b.Open, &input, &b.Header, &b.Metadata, &b.IdempotencyKey, &b.InputDigest, &b.Total,
 		&b.Wait.Reason, &until, &b.InputErrors, &b.Usage.Input, &b.Usage.Output, &b.Usage.CacheRead, &b.Usage.CacheWrite,
 		&b.Usage.Estimated, &b.Cost, &output, &errors, &created, &started, &expires, &asked, &closing, &ended, &archived,

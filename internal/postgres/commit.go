@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -33,7 +34,7 @@ const (
 		), result AS (
 			INSERT INTO batch_results (batch_id, n, custom_id, state, kind, zstd, size, request_id)
 			SELECT batch_id, batch_n, $23, $24, $25, $26, $27, id FROM closed ON CONFLICT DO NOTHING
-		)
+		), written AS (
 		INSERT INTO ledger (` + ledgerColumns + `)
 		SELECT i.id, i.admitted_at, $14, $15, i.subject, i.user_name, i.tier, i.endpoint,
 			i.dialect, i.stream, i.session, i.model_requested, coalesce(nullif($20, ''), i.model_routed),
@@ -41,12 +42,10 @@ const (
 			$4, $5, $6, $7, $8, $9,
 			$10, $11, $12, $13, i.reserved,
 			i.window_start, i.window_reset, i.request_digest, $16, sent.n, $22,
-			CASE WHEN sent.n > 1 THEN i.model_routed END, CASE WHEN sent.n > 1 THEN i.backend END, i.batch_id, i.batch_n
+			CASE WHEN sent.n > 1 THEN i.model_routed END, CASE WHEN sent.n > 1 THEN i.backend END, i.batch_id, i.batch_n, i.class, ''::bytea
 		FROM closed i CROSS JOIN LATERAL (
 			SELECT greatest($21::bigint, max(a.n)) AS n FROM attempts a WHERE a.request_id = i.id
-		) sent
-		ON CONFLICT DO NOTHING
-		RETURNING ` + settlementColumns
+		) sent` + intoSeal
 
 	skipItem = `
 		INSERT INTO batch_results (batch_id, n, custom_id, state, kind, zstd, size)
@@ -165,6 +164,14 @@ func taken(err error) error {
 	if second || pgErr.Code == "23502" && pgErr.ColumnName == "request_id" {
 		return fmt.Errorf("%w: %w", gateway.ErrItemTaken, err)
 	}
+	return err
+}
+
+// Withdraw takes back the admission of an item's request that was not sent: it leaves no trace but its body.
+func (db *DB) Withdraw(ctx context.Context, request uuid.UUID) error {
+	_, err := db.exec(ctx, "withdraw", `
+		DELETE FROM intents i WHERE i.id = $1 AND i.batch_id IS NOT NULL
+			AND NOT EXISTS (SELECT FROM attempts a WHERE a.request_id = i.id)`, nullable(request))
 	return err
 }
 

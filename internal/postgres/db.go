@@ -40,8 +40,8 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	}
 	timeout := orDefault(c.Timeout, 5*time.Second)
 	pc.ConnConfig.ConnectTimeout = orDefault(c.ConnectTimeout, 2*time.Second)
-	// The server gives up when we do: what nobody waits for must not go on holding locks.
-	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", strconv.FormatInt(timeout.Milliseconds(), 10))
+	// The server gives up a little before we do: what nobody waits for must not go on holding locks, and its error says why.
+	setDefault(pc.ConnConfig.RuntimeParams, "statement_timeout", strconv.FormatInt(timeout.Milliseconds()*9/10, 10))
 	setDefault(pc.ConnConfig.RuntimeParams, "application_name", "llm-gateway")
 	pc.BeforeConnect = func(_ context.Context, conn *pgx.ConnConfig) error { return renew(conn, c.URL) }
 	pool, err := pgxpool.NewWithConfig(ctx, pc)

@@ -26,7 +26,8 @@
 //	                 cancels batches; it cannot add to one that was accepted, change an item, or write a result
 //	llmgw_worker     everything else; it cannot change or delete what is in the ledger, the attempts or the bodies, nor
 //	                 change an item or a result
-//	llmgw_auditor    reads everything, changes nothing
+//	llmgw_auditor    reads everything but the bytes of bodies, changes nothing. ReadBody gives it those of one body, when the
+//	                 read is on record
 //
 // Every method is bounded by [Config].Timeout, so a server that hangs is an error and not a wait; one that goes through a
 // batch or a file is so for each piece. Every write may be repeated: the second time changes nothing.

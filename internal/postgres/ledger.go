@@ -19,14 +19,23 @@ var (
 	ErrNoIntent  = errors.New("no intent is on record for the request") // nor is there a ledger row
 )
 
-const settlementColumns = `id, subject, window_start, window_reset, charge_requests, charge_tokens, reserved`
+const settlementColumns = `id, subject, window_start, window_reset, charge_requests, charge_tokens, reserved, class`
 
 const ledgerColumns = `id, admitted_at, first_byte_at, ended_at, subject, user_name, tier, endpoint,
 	dialect, stream, session, model_requested, model_routed, backend, status, http_status,
 	error, stop_reason, upstream_id, input_tokens, output_tokens, cache_read_tokens,
 	cache_write_tokens, usage_estimated, charge_requests, charge_tokens, reserved,
 	window_start, window_reset, request_digest, response_digest, attempts, cost_nanos,
-	first_model_routed, first_backend, batch_id, batch_n`
+	first_model_routed, first_backend, batch_id, batch_n, class, digest`
+
+// intoSeal is the end of a statement that begins with the INSERT into the ledger: its rows wait for a seal from now on.
+const intoSeal = `
+		ON CONFLICT DO NOTHING
+		RETURNING ` + settlementColumns + `
+	), outbox AS (
+		INSERT INTO unsealed SELECT id FROM written ON CONFLICT DO NOTHING
+	)
+	SELECT * FROM written`
 
 const (
 	// An outcome whose intent is missing is left where it is: it is a duplicate, or else something to look into.
@@ -40,14 +49,12 @@ const (
 				o.cache_write_tokens, o.usage_estimated, o.charge_requests, o.charge_tokens, i.reserved,
 				i.window_start, i.window_reset, i.request_digest, o.response_digest, o.attempts, o.cost_nanos,
 				CASE WHEN o.attempts > 1 THEN i.model_routed END, CASE WHEN o.attempts > 1 THEN i.backend END,
-				i.batch_id, i.batch_n
+				i.batch_id, i.batch_n, i.class
 		), closed AS (
 			DELETE FROM intents i USING moved WHERE i.id = moved.id
-		)
-		INSERT INTO ledger (` + ledgerColumns + `)
-		SELECT * FROM moved
-		ON CONFLICT DO NOTHING
-		RETURNING ` + settlementColumns
+		), written AS (
+			INSERT INTO ledger (` + ledgerColumns + `)
+			SELECT *, ''::bytea FROM moved` + intoSeal
 
 	// What was staged again after its ledger row was written goes the way it should have gone.
 	findInLedger = `
@@ -134,7 +141,7 @@ func without(requests []uuid.UUID, settled []gateway.Settlement) []uuid.UUID {
 }
 
 func scanSettlement(row pgx.CollectableRow) (s gateway.Settlement, err error) {
-	err = row.Scan(&s.ID, &s.Subject, &s.Window.Start, &s.Window.Reset, &s.Charge.Requests, &s.Charge.Tokens, &s.Reserved)
+	err = row.Scan(&s.ID, &s.Subject, &s.Window.Start, &s.Window.Reset, &s.Charge.Requests, &s.Charge.Tokens, &s.Reserved, &s.Class)
 	s.Window.Start, s.Window.Reset = s.Window.Start.UTC(), s.Window.Reset.UTC()
 	return s, err
 }

@@ -20,7 +20,7 @@ type params struct {
 }
 
 func newParams() *params {
-	return &params{values: make([][]byte, 0, 24), buf: make([]byte, 0, 1024)}
+	return &params{values: make([][]byte, 0, 25), buf: make([]byte, 0, 1024)}
 }
 
 // reset makes room for the next row. The values of the last one must have been sent.

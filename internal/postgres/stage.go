@@ -20,8 +20,8 @@ const (
 		)
 		INSERT INTO intents (id, instance, admitted_at, subject, user_name, tier, endpoint, dialect, stream, session,
 			model_requested, model_routed, backend, window_start, window_reset, charge_requests, charge_tokens,
-			reserved, request_digest, cost_nanos, batch_id, batch_n)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $22, $23, $24::bigint)`
+			reserved, request_digest, cost_nanos, batch_id, batch_n, class)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $22, $23, $24::bigint, $25)`
 	stageIntent = insertIntent + ` ON CONFLICT DO NOTHING`
 
 	insertAttempt = `INSERT INTO attempts (request_id, n, at, backend, model, after_status, after_error) `
@@ -142,6 +142,7 @@ func (p *params) intent(in *gateway.Intent) {
 		p.uuid(in.Item.Batch)
 		p.int64(int64(in.Item.N))
 	}
+	p.text(clean(in.Class, maxText))
 }
 
 // attempt makes the parameters of insertAttempt.

@@ -80,8 +80,8 @@ func TestTextTheDatabaseRefusesDoesNotPoisonTheBatch(t *testing.T) {
 	if _, err := s.worker.WriteLedger(t.Context(), []uuid.UUID{in.ID}); err != nil {
 		t.Fatal(err)
 	}
-	snap, err := s.frontend.Snapshot(t.Context(), in.Principal.Subject, in.Window)
-	if err != nil || snap.Settled != gateway.Used(out.Charge) {
+	snap, err := s.frontend.Snapshot(t.Context(), in.Principal.Subject, in.Window, nil)
+	if err != nil || snap.Settled[""] != gateway.Used(out.Charge) {
 		t.Fatalf("snapshot = %+v, %v; want the request to be found by its subject", snap, err)
 	}
 }

@@ -108,6 +108,11 @@ func (r *Recorder) Finish(ctx context.Context, out *gateway.Outcome) error {
 	return nil
 }
 
+// Withdraw puts on record why a request that was admitted is not sent. Its error is that of Finish.
+func (r *Recorder) Withdraw(ctx context.Context, in *gateway.Intent, why string) error {
+	return r.Finish(ctx, neverSent(in, why))
+}
+
 // Close waits until everything queued is committed, or ctx ends; what is left then goes to the spool. No Admit,
 // Attempt or Finish may be running or follow.
 func (r *Recorder) Close(ctx context.Context) error {

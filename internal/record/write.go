@@ -119,7 +119,7 @@ func (r *Recorder) committed(batch []*item) {
 	var orphans []*item
 	for _, it := range batch {
 		if !it.settle(nil) && it.intent != nil {
-			orphans = append(orphans, &item{outcome: neverSent(it.intent), done: make(chan error, 1)})
+			orphans = append(orphans, &item{outcome: neverSent(it.intent, committedLate), done: make(chan error, 1)})
 		}
 	}
 	if len(orphans) == 0 {
@@ -154,7 +154,7 @@ func (r *Recorder) rescue(batch []*item, cause error) {
 		}
 		err := r.toSpool(it)
 		if it.intent != nil && !waited && !r.opts.Async { // async, it may have been sent
-			err = errors.Join(err, r.spool.PutOutcome(neverSent(it.intent)))
+			err = errors.Join(err, r.spool.PutOutcome(neverSent(it.intent, committedLate)))
 		}
 		if err != nil {
 			r.log.Error("audit: a record is lost", "intent", it.intent != nil, "error", errors.Join(err, cause))
@@ -162,10 +162,11 @@ func (r *Recorder) rescue(batch []*item, cause error) {
 	}
 }
 
-// neverSent is the outcome of a request whose intent was committed after its client had been refused.
-func neverSent(in *gateway.Intent) *gateway.Outcome {
+// neverSent is the outcome of a request that was refused although its intent is on record.
+const committedLate = "Its record was committed too late."
+
+func neverSent(in *gateway.Intent, why string) *gateway.Outcome {
 	return &gateway.Outcome{
-		ID: in.ID, Status: gateway.Failed, EndedAt: time.Now(),
-		Error: "The request was refused and never sent: its record was committed too late.",
+		ID: in.ID, Status: gateway.Failed, EndedAt: time.Now(), Error: "The request was refused and never sent. " + why,
 	}
 }

@@ -12,18 +12,21 @@ import (
 )
 
 const (
-	prefix     = "quota:{"
-	lateSuffix = ":late"
-	startForm  = "20060102T1504Z"
+	prefix    = "quota:{"
+	startForm = "20060102T1504Z"
 )
 
-// windowKey is the key of a subject's window. The subject is escaped, so it may contain anything, and the part in
-// braces, by which a cluster chooses the slot, is the same for all of its windows.
-func windowKey(subject string, w gateway.Window) string {
-	return prefix + url.QueryEscape(subject) + "}:" + w.Start.UTC().Format(startForm)
+// keys are those that a request of a subject and window is counted in: the window, the minute, the places.
+func keys(subject string, w gateway.Window) []string {
+	tag := tag(subject)
+	return []string{tag + w.Start.UTC().Format(startForm), tag + "minute", tag + "places"}
 }
 
-// parseKey is the reverse of windowKey. It refuses the keys of late settlements.
+// tag begins all keys of a subject. The subject is escaped, so it may contain anything, and the part in braces, by which a
+// cluster chooses the slot, is the same for all of them.
+func tag(subject string) string { return prefix + url.QueryEscape(subject) + "}:" }
+
+// parseKey is the reverse of keys, for the first of them.
 func parseKey(key string) (subject string, start time.Time, err error) {
 	escaped, form, ok := strings.Cut(strings.TrimPrefix(key, prefix), "}:")
 	if !ok || !strings.HasPrefix(key, prefix) {
@@ -38,11 +41,11 @@ func parseKey(key string) (subject string, start time.Time, err error) {
 	return subject, start, nil
 }
 
-// reservedAt is the time in a request's id, which is a UUIDv7: its first 48 bits are Unix milliseconds.
-func reservedAt(id uuid.UUID) time.Time {
-	var ms int64
-	for _, b := range id[:6] {
-		ms = ms<<8 | int64(b)
+// parseID is the id of a reservation's field; ok is false for other fields.
+func parseID(field string) (id uuid.UUID, ok bool) {
+	if len(field) != 36 {
+		return id, false
 	}
-	return time.UnixMilli(ms)
+	id, err := uuid.Parse(field)
+	return id, err == nil
 }

@@ -2,9 +2,6 @@ package redis_test
 
 import (
 	"context"
-	"fmt"
-	"net"
-	"os/exec"
 	"sync"
 	"testing"
 	"time"
@@ -16,50 +13,67 @@ import (
 	"github.com/openova-io/llm-gateway/internal/config"
 	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/redis"
+	"github.com/openova-io/llm-gateway/internal/redis/redistest"
 )
 
-// onEach runs a test on each kind of server there is: the in-process one, and redis-server if it is installed.
-func onEach(t *testing.T, test func(t *testing.T, url string)) {
+// place is longer than any test runs: a place lapses when a test's clock passes its end, and not before.
+const place = 24 * time.Hour
+
+type quota = *redis.Quota
+
+// store is a Redis of some kind.
+type store struct {
+	url    string
+	client goredis.UniversalClient // past the gateway
+}
+
+// onEach runs a test on a server of each kind: the imitation that runs in the process, and a real one.
+func onEach(t *testing.T, test func(t *testing.T, s store)) {
 	t.Helper()
 	t.Run("miniredis", func(t *testing.T) {
-		test(t, "redis://"+miniredis.RunT(t).Addr())
+		client := goredis.NewClient(&goredis.Options{Addr: miniredis.RunT(t).Addr()})
+		t.Cleanup(func() { _ = client.Close() })
+		test(t, store{url: "redis://" + client.Options().Addr, client: client})
 	})
 	t.Run("redis-server", func(t *testing.T) {
-		url := serve(t)
-		if url == "" {
-			t.Log("redis-server is not in PATH: tested on miniredis only")
-			return
-		}
-		test(t, url)
+		needServer(t)
+		server := redistest.Start(t)
+		test(t, store{url: server.URL(), client: server.Client()})
 	})
 }
 
-// serve starts a redis-server that ends with the test, and answers its URL; "" if there is none.
-func serve(tb testing.TB) string {
+// onAll is onEach, and a cluster of three real ones.
+func onAll(t *testing.T, test func(t *testing.T, s store)) {
+	t.Helper()
+	onEach(t, test)
+	t.Run("cluster", func(t *testing.T) {
+		needServer(t)
+		cluster := redistest.StartCluster(t, 3)
+		test(t, store{url: cluster.URL(), client: cluster.Client()})
+	})
+}
+
+func needServer(t *testing.T) {
+	t.Helper()
+	if redistest.Path() == "" {
+		t.Skip("there is no redis-server, so this runs on the imitation only: make bin/tools/redis-server")
+	}
+}
+
+// flush empties the store.
+func (s store) flush(tb tester) {
 	tb.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return ""
+	empty := func(ctx context.Context, node *goredis.Client) error { return node.FlushAll(ctx).Err() }
+	var err error
+	switch client := s.client.(type) {
+	case *goredis.ClusterClient:
+		err = client.ForEachMaster(tb.Context(), empty)
+	case *goredis.Client:
+		err = empty(tb.Context(), client)
 	}
-	l, err := new(net.ListenConfig).Listen(tb.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	addr := l.Addr().(*net.TCPAddr)
-	l.Close()
-	cmd := exec.CommandContext(tb.Context(), path, "--port", fmt.Sprint(addr.Port), "--bind", "127.0.0.1", "--save", "", "--dir", tb.TempDir())
-	if err := cmd.Start(); err != nil {
-		tb.Fatal(err)
-	}
-	tb.Cleanup(func() { _ = cmd.Wait() })
-	client := goredis.NewClient(&goredis.Options{Addr: addr.String()})
-	defer client.Close()
-	for deadline := time.Now().Add(10 * time.Second); client.Ping(tb.Context()).Err() != nil; time.Sleep(5 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			tb.Fatal("redis-server does not answer")
-		}
-	}
-	return "redis://" + addr.String()
 }
 
 // tester is a *testing.T, a *testing.B or a *rapid.T.
@@ -71,9 +85,9 @@ type tester interface {
 	Fatalf(format string, args ...any)
 }
 
-func open(tb tester, url string, source redis.Source) *redis.Quota {
+func (s store) open(tb tester, source redis.Source) quota {
 	tb.Helper()
-	q, err := redis.Open(config.Redis{URL: url}, source)
+	q, err := redis.Open(config.Redis{URL: s.url}, place, source)
 	if err != nil {
 		tb.Fatal(err)
 	}
@@ -81,96 +95,176 @@ func open(tb tester, url string, source redis.Source) *redis.Quota {
 	return q
 }
 
-func rawClient(tb testing.TB, url string) *goredis.Client {
-	tb.Helper()
-	options, err := goredis.ParseURL(url)
-	if err != nil {
-		tb.Fatal(err)
-	}
-	c := goredis.NewClient(options)
-	tb.Cleanup(func() { _ = c.Close() })
-	return c
+// entry is a request in the database.
+type entry struct {
+	gateway.Reservation
+
+	subject string
+	window  gateway.Window
+	outcome *gateway.Charge // nil while it runs
+	ledger  bool            // it is there
 }
 
-// record is the database as far as quota goes: who is open, and what is settled.
+// record is the database as far as quota goes.
 type record struct {
-	mu     sync.Mutex
-	open   map[uuid.UUID]gateway.Charge
-	ledger map[uuid.UUID]gateway.Settlement
-	after  func() // runs when a snapshot has been taken and before it is handed out
+	mu       sync.Mutex
+	now      func() time.Time
+	requests map[uuid.UUID]*entry
+	after    func() // runs when a snapshot has been taken and before it is handed out
 }
 
 func newRecord() *record {
-	return &record{open: map[uuid.UUID]gateway.Charge{}, ledger: map[uuid.UUID]gateway.Settlement{}}
+	return &record{now: time.Now, requests: map[uuid.UUID]*entry{}}
 }
 
-func (r *record) stage(id uuid.UUID, c gateway.Charge) {
+// stage puts a request on record.
+func (r *record) stage(a gateway.Ask) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.open[id] = c
+	r.requests[a.ID] = &entry{
+		Reservation: gateway.Reservation{ID: a.ID, Class: a.Class, Charge: a.Charge}, subject: a.Subject, window: a.Window,
+	}
 }
 
-func (r *record) write(s gateway.Settlement) {
+// end puts the outcome of a request on record. The first one stands.
+func (r *record) end(id uuid.UUID, c gateway.Charge) *entry {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	delete(r.open, s.ID)
-	r.ledger[s.ID] = s
-}
-
-func (r *record) settled() (u gateway.Used) {
-	for _, s := range r.ledger {
-		u.Requests += s.Charge.Requests
-		u.Tokens += s.Charge.Tokens
+	e := r.requests[id]
+	if e.outcome == nil {
+		e.outcome, e.Ended = &c, true
 	}
-	return u
+	return e
 }
 
-func (r *record) Snapshot(context.Context, string, gateway.Window) (gateway.Snapshot, error) {
+// write moves a request to the ledger, ended with the charge if it has not ended before, and answers how it is to be settled.
+func (r *record) write(id uuid.UUID, c gateway.Charge) gateway.Settlement {
+	e := r.end(id, c)
+	e.ledger = true
+	return gateway.Settlement{ID: id, Subject: e.subject, Window: e.window, Class: e.Class, Charge: *e.outcome, Reserved: true}
+}
+
+// used is what a subject has used of a window, and of the classes in it.
+func (r *record) used(subject string, w gateway.Window) gateway.Use {
 	r.mu.Lock()
-	snap := gateway.Snapshot{Settled: r.settled()}
-	for id, c := range r.open {
-		snap.Open = append(snap.Open, gateway.Reservation{ID: id, Charge: c})
+	defer r.mu.Unlock()
+	use := gateway.Use{Classes: map[string]gateway.Used{}}
+	for _, e := range r.requests {
+		if e.subject == subject && e.window.Start.Equal(w.Start) {
+			add(&use, e.Class, e.counts())
+		}
 	}
-	r.mu.Unlock()
+	return use
+}
+
+// counts is what a request takes from its window.
+func (e *entry) counts() gateway.Charge {
+	if e.outcome != nil {
+		return *e.outcome
+	}
+	return e.Charge
+}
+
+// add adds a charge to what is used.
+func add(use *gateway.Use, class string, c gateway.Charge) {
+	use.Day.Requests, use.Day.Tokens = use.Day.Requests+c.Requests, use.Day.Tokens+c.Tokens
+	if class != "" {
+		of := use.Classes[class]
+		use.Classes[class] = gateway.Used{Requests: of.Requests + c.Requests, Tokens: of.Tokens + c.Tokens}
+	}
+}
+
+// Snapshot is what quota_state answers.
+func (r *record) Snapshot(_ context.Context, subject string, w gateway.Window, asked []uuid.UUID) (gateway.Snapshot, error) {
+	snap := r.snapshot(subject, w, asked)
 	if r.after != nil {
 		r.after()
 	}
 	return snap, nil
 }
 
+func (r *record) snapshot(subject string, w gateway.Window, asked []uuid.UUID) gateway.Snapshot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	snap := gateway.Snapshot{Settled: map[string]gateway.Used{}}
+	wanted := map[uuid.UUID]bool{}
+	for _, id := range asked {
+		wanted[id] = true
+	}
+	for id, e := range r.requests {
+		if e.subject != subject {
+			continue
+		}
+		if e.counts().Requests > 0 && gateway.IDTime(id).After(r.now().Add(-time.Minute)) {
+			snap.Minute = append(snap.Minute, id)
+		}
+		if !e.Ended {
+			snap.Running = append(snap.Running, id)
+		}
+		as := e.Reservation
+		as.Charge = e.counts()
+		switch here := e.window.Start.Equal(w.Start); {
+		case here && e.ledger:
+			sum := snap.Settled[e.Class]
+			snap.Settled[e.Class] = gateway.Used{Requests: sum.Requests + as.Charge.Requests, Tokens: sum.Tokens + as.Charge.Tokens}
+			if wanted[id] {
+				snap.Asked = append(snap.Asked, as)
+			}
+		case here && as.Charge != (gateway.Charge{}):
+			snap.Open = append(snap.Open, as)
+		}
+	}
+	return snap
+}
+
 func today() gateway.Window { return gateway.DayWindow(time.Now(), time.UTC) }
 
 func newID() uuid.UUID { return uuid.Must(uuid.NewV7()) }
 
-func wantUsed(tb tester, q *redis.Quota, subject string, want gateway.Used) {
-	tb.Helper()
-	got, err := q.Used(tb.Context(), subject, today())
-	if err != nil {
-		tb.Fatal(err)
+// idAt is an id of a request that came at a time.
+func idAt(at time.Time) uuid.UUID {
+	id := newID()
+	for i, ms := 5, at.UnixMilli(); i >= 0; i, ms = i-1, ms>>8 {
+		id[i] = byte(ms)
 	}
-	if got != want {
-		tb.Fatalf("used = %+v, want %+v", got, want)
+	return id
+}
+
+// ask is a request of ann's, now.
+func ask(c gateway.Charge) gateway.Ask {
+	return gateway.Ask{ID: newID(), Subject: "ann", Window: today(), Charge: c, At: time.Now(), Limits: gateway.NoLimits()}
+}
+
+// atMost are limits of requests in a day, and no others.
+func atMost(n int64) gateway.Limits {
+	l := gateway.NoLimits()
+	l.Requests = n
+	return l
+}
+
+func reserve(tb tester, q quota, a gateway.Ask) gateway.Use {
+	tb.Helper()
+	use, refusal, err := q.Reserve(tb.Context(), a)
+	if err != nil || refusal != gateway.Admitted {
+		tb.Fatalf("reserve = %q, %v", refusal, err)
+	}
+	return use
+}
+
+func settle(tb tester, q quota, s gateway.Settlement) {
+	tb.Helper()
+	if err := q.Settle(tb.Context(), s); err != nil {
+		tb.Fatal(err)
 	}
 }
 
-func TestThePasswordMayComeFromElsewhereThanTheURL(t *testing.T) {
-	server := miniredis.RunT(t)
-	server.RequireUserAuth("gateway", "p@ss/w:rd")
-	for name, cfg := range map[string]config.Redis{
-		"one server":          {URL: "redis://" + server.Addr(), Username: "gateway", Password: "p@ss/w:rd"},
-		"over a URL":          {URL: "redis://old:old@" + server.Addr(), Username: "gateway", Password: "p@ss/w:rd"},
-		"its user in the URL": {URL: "redis://gateway@" + server.Addr(), Password: "p@ss/w:rd"},
-		"a cluster":           {URL: "redis://" + server.Addr() + "?addr=" + server.Addr(), Username: "gateway", Password: "p@ss/w:rd"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			quota, err := redis.Open(cfg, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer func() { _ = quota.Close() }()
-			if err := quota.Ping(t.Context()); err != nil {
-				t.Error(err)
-			}
-		})
+func wantUsed(tb tester, q quota, subject string, want gateway.Used) {
+	tb.Helper()
+	got, err := q.Use(tb.Context(), subject, today())
+	if err != nil {
+		tb.Fatal(err)
+	}
+	if got.Day != want {
+		tb.Fatalf("used = %+v, want %+v", got.Day, want)
 	}
 }

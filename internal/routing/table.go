@@ -12,10 +12,12 @@ import (
 
 // Table is everything a request is routed by. It does not change; a new configuration makes a new one.
 type Table struct {
-	Routes   gateway.Routes
-	Prices   gateway.Prices
-	Models   []config.Model
-	Backends map[string]*Backend
+	Routes    gateway.Routes
+	Overrides []config.Override // of the routes' limits
+	Classes   gateway.Classes
+	Prices    gateway.Prices
+	Models    []config.Model
+	Backends  map[string]*Backend
 }
 
 // Backend is a backend with what the configuration says of it.
@@ -29,7 +31,10 @@ type Backend struct {
 // NewTable makes the table of a configuration, which must have been checked. A backend keeps its queue of the table
 // before, if there is one and the limits are still the same.
 func NewTable(cfg *config.Config, env backend.Environment, before *Table) (*Table, error) {
-	t := &Table{Routes: cfg.Routes(), Prices: cfg.PriceList(), Models: cfg.Models, Backends: make(map[string]*Backend, len(cfg.Backends))}
+	t := &Table{
+		Routes: cfg.Routes(), Overrides: cfg.Overrides, Classes: cfg.ModelClasses(), Prices: cfg.PriceList(), Models: cfg.Models,
+		Backends: make(map[string]*Backend, len(cfg.Backends)),
+	}
 	var errs []error
 	for _, c := range cfg.Backends {
 		b, err := backend.New(c, env)
@@ -40,6 +45,18 @@ func NewTable(cfg *config.Config, env backend.Environment, before *Table) (*Tabl
 		t.Backends[c.Name] = &Backend{Backend: b, Config: c, Gate: before.gate(c.Name).resized(c.MaxConcurrent, c.QueueWait)}
 	}
 	return t, errors.Join(errs...)
+}
+
+// Plan is what the caller's tier allows, with the limits that are the caller's own. An unknown tier is a Forbidden error.
+func (t *Table) Plan(p gateway.Principal) (gateway.Plan, error) {
+	plan, err := t.Routes.Plan(p.Tier)
+	if err != nil {
+		return plan, err
+	}
+	if i := slices.IndexFunc(t.Overrides, func(o config.Override) bool { return o.Of(p) }); i >= 0 {
+		plan.Limits, plan.Override = t.Overrides[i].Apply(plan.Limits), t.Overrides[i].String()
+	}
+	return plan, nil
 }
 
 func (t *Table) gate(name string) *Gate {

@@ -23,6 +23,8 @@ type claims struct {
 	jwt.Claims
 	User string       `json:"user,omitempty"`
 	Tier gateway.Tier `json:"tier,omitempty"`
+
+	Groups []string `json:"groups,omitempty"` // for the limits that are the caller's own
 }
 
 // Signer signs the gateway's own tokens. See [NewSigner].
@@ -59,7 +61,7 @@ func (s *Signer) Sign(batch uuid.UUID, p gateway.Principal, now time.Time) (toke
 			Issuer: gatewayName, Audience: jwt.Audience{audience}, ID: batch.String(), Subject: p.Subject,
 			IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(expires),
 		},
-		User: p.User, Tier: p.Tier,
+		User: p.User, Tier: p.Tier, Groups: p.Groups,
 	}).Serialize()
 	if err != nil {
 		return "", time.Time{}, fmt.Errorf("submission: sign: %w", err)

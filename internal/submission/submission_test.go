@@ -32,7 +32,7 @@ var (
 	noon   = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	batch  = uuid.MustParse("01960000-0000-7000-8000-000000000001")
 	secret = []byte("0123456789abcdef0123456789abcdef")
-	petra  = gateway.Principal{Subject: "s-1", User: "petra", Tier: "pro"}
+	petra  = gateway.Principal{Subject: "s-1", User: "petra", Tier: "pro", Groups: []string{"/research"}}
 	nights = gateway.Principal{Subject: "service:nights", User: "Nightly jobs", Tier: "enterprise"}
 )
 
@@ -112,7 +112,7 @@ func failure[T any](_ T, err error) error { return err }
 func TestTheGatewaysOwnTokenNamesWhomItWasMadeFor(t *testing.T) {
 	w := newWorld(t)
 	signedAt := noon.Add(123 * time.Millisecond)
-	token, expires, err := w.Sign(batch, gateway.Principal{Subject: "s-1", User: "petra", Tier: "pro", Roles: []string{"auditor"}}, signedAt)
+	token, expires, err := w.Sign(batch, gateway.Principal{Subject: "s-1", User: "petra", Tier: "pro", Roles: []string{"auditor"}, Groups: petra.Groups}, signedAt)
 	if err != nil || !expires.Equal(noon.Add(time.Hour)) {
 		t.Fatalf("good until %s, %v", expires, err)
 	}

@@ -95,7 +95,7 @@ func (v *Verifier) Verify(token string, now time.Time) (batch uuid.UUID, p gatew
 	if said.Subject == "" {
 		return uuid.Nil, p, refuse("The submission token names no subject. "+by.another, nil)
 	}
-	return batch, gateway.Principal{Subject: said.Subject, User: said.User, Tier: said.Tier}, nil
+	return batch, gateway.Principal{Subject: said.Subject, User: said.User, Tier: said.Tier, Groups: said.Groups}, nil
 }
 
 // authentic returns who signed a token, and what it says.

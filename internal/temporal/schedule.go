@@ -14,8 +14,8 @@ import (
 type Schedule struct {
 	ID       string // of the schedule, and the beginning of the workflows'
 	Every    time.Duration
-	Workflow any // the function
-	Input    any
+	Workflow any    // the function
+	Input    any    // nil if it takes none
 	Summary  string // one line, for the Web UI
 }
 
@@ -52,7 +52,11 @@ func (w Schedule) spec() client.ScheduleSpec {
 }
 
 func (s setup) action(w Schedule) *client.ScheduleWorkflowAction {
+	var args []any
+	if w.Input != nil {
+		args = []any{w.Input}
+	}
 	return &client.ScheduleWorkflowAction{
-		ID: w.ID, Workflow: w.Workflow, Args: []any{w.Input}, TaskQueue: s.cfg.TaskQueue, StaticSummary: w.Summary,
+		ID: w.ID, Workflow: w.Workflow, Args: args, TaskQueue: s.cfg.TaskQueue, StaticSummary: w.Summary,
 	}
 }

@@ -81,7 +81,7 @@ func TestOneRequestIsOneOfEverything(t *testing.T) {
 func storedBody(t *testing.T, w *world, id, kind string) string {
 	t.Helper()
 	var stored []byte
-	if err := w.db(t, "auditor").QueryRow(t.Context(), `SELECT zstd FROM bodies WHERE request_id = $1 AND kind = $2`, id, kind).Scan(&stored); err != nil {
+	if err := w.db(t, "owner").QueryRow(t.Context(), `SELECT zstd FROM bodies WHERE request_id = $1 AND kind = $2`, id, kind).Scan(&stored); err != nil {
 		t.Fatal(err)
 	}
 	decoder, err := zstd.NewReader(bytes.NewReader(stored))

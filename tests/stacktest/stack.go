@@ -32,6 +32,7 @@ type State struct {
 	PostgresURLs    map[string]string `json:"postgres_urls"`
 	RedisURL        string            `json:"redis_url"`
 	Issuer          string            `json:"issuer"`
+	Keycloak        *Keycloak         `json:"keycloak"` // nil without --keycloak
 	Model           string            `json:"model"`
 	InternalModel   string            `json:"internal_model"`
 	Models          map[string]string `json:"models"` // every mount of the mock model

@@ -26,8 +26,10 @@ func addFlags(flags *pflag.FlagSet, o *stack.Options) {
 	flags.IntVar(&o.Ports.TemporalMetrics, "temporal-metrics-port", o.Ports.TemporalMetrics, "`port` of Temporal's metrics")
 	flags.BoolVar(&o.RandomPorts, "random-ports", o.RandomPorts, "take free ports in place of all of the above")
 
-	flags.BoolVar(&o.RedisServer, "redis-server", o.RedisServer, "run redis-server from PATH in place of the embedded Redis")
+	flags.BoolVar(&o.EmbeddedRedis, "embedded-redis", o.EmbeddedRedis, "run the embedded Redis though there is a redis-server in PATH, or in tools beside this binary")
 	flags.IntVar(&o.Shards, "shards", o.Shards, "history shards of Temporal; only the first start decides")
+
+	flags.BoolVar(&o.Keycloak, "keycloak", o.Keycloak, "run a real Keycloak, which wants Java, in place of the issuer; it is fetched once")
 
 	flags.StringVar(&o.FrontendBinary, "frontend", o.FrontendBinary, "`path` of the frontend (default: beside this binary)")
 	flags.StringVar(&o.WorkerBinary, "worker", o.WorkerBinary, "`path` of the worker (default: beside this binary)")

@@ -1,13 +1,13 @@
-// Package redis runs the Redis of the stack: an embedded one, or a redis-server
-// found on the machine.
+// Package redis runs the Redis of the stack: a redis-server found on the machine,
+// or else an embedded one.
 package redis
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -45,16 +45,23 @@ func RunEmbedded(ctx context.Context, port int) error {
 	}
 }
 
-// ServerSpec describes a redis-server process that keeps nothing on disk.
-func ServerSpec(port int) (supervise.Spec, error) {
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		return supervise.Spec{}, errors.New("--redis-server was given, but there is no redis-server in PATH: install it, or leave the flag out to use the embedded one")
+// Find answers the redis-server of the machine: the one in PATH, or the one that
+// make fetches to tools, beside the stack's own binary. It is empty if there is none.
+func Find(self string) string {
+	for _, name := range []string{"redis-server", filepath.Join(filepath.Dir(self), "tools", "redis-server")} {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
 	}
+	return ""
+}
+
+// ServerSpec describes a redis-server process that keeps nothing on disk.
+func ServerSpec(path string, port int) supervise.Spec {
 	return supervise.Spec{
 		Path: path,
 		Args: []string{"--bind", ports.Host, "--port", strconv.Itoa(port), "--save", "", "--appendonly", "no"},
-	}, nil
+	}
 }
 
 // Ready reports whether a Redis answers.

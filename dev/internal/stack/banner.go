@@ -22,7 +22,8 @@ Ready after {{.Took}}.
   Temporal         {{.TemporalAddress}}
   Postgres         {{.PostgresURL}}
   Redis            {{.RedisURL}}
-  OIDC issuer      {{.Issuer}}
+  OIDC issuer      {{.Issuer}}{{with .Keycloak}}
+  Keycloak         {{.URL}}/admin/   (admin; the password is in stack.json){{end}}
   Mock model       {{.Model}}   (below it /internal /openai /standby /bedrock /vertex)
   Control API      {{.Control}}/processes
   Logs, state      {{.Dir}}/log, {{.Dir}}/stack.json

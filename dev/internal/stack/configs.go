@@ -4,13 +4,13 @@ package stack
 // say in them; the rest has defaults.
 
 type frontendConfig struct {
-	HTTP     httpConfig      `yaml:"http"`
-	OIDC     oidcConfig      `yaml:"oidc"`
-	Database urlConfig       `yaml:"database"`
-	Redis    urlConfig       `yaml:"redis"`
-	Audit    auditConfig     `yaml:"audit"`
-	Batch    batchConfig     `yaml:"batch"`
-	Backends []backendConfig `yaml:"backends"`
+	HTTP     httpConfig       `yaml:"http"`
+	OIDC     oidcConfig       `yaml:"oidc"`
+	Database frontendDatabase `yaml:"database"`
+	Redis    urlConfig        `yaml:"redis"`
+	Audit    auditConfig      `yaml:"audit"`
+	Batch    batchConfig      `yaml:"batch"`
+	Backends []backendConfig  `yaml:"backends"`
 }
 
 type workerConfig struct {
@@ -36,10 +36,23 @@ type oidcConfig struct {
 	Audience  string `yaml:"audience"`
 	TierClaim string `yaml:"tier_claim"`
 	UserClaim string `yaml:"user_claim"`
+
+	Introspection *introspectionConfig `yaml:"introspection,omitempty"`
+}
+
+type introspectionConfig struct {
+	Mode             string `yaml:"mode"`
+	ClientID         string `yaml:"client_id"`
+	ClientSecretFile string `yaml:"client_secret_file"`
 }
 
 type urlConfig struct {
 	URL string `yaml:"url"`
+}
+
+type frontendDatabase struct {
+	URL        string `yaml:"url"`
+	AuditorURL string `yaml:"auditor_url"`
 }
 
 type auditConfig struct {

@@ -10,7 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/openova-io/llm-gateway/dev/internal/issuer"
 	"github.com/openova-io/llm-gateway/dev/internal/ports"
 	"github.com/openova-io/llm-gateway/dev/internal/postgres"
 	"github.com/openova-io/llm-gateway/dev/internal/supervise"
@@ -56,11 +55,11 @@ func (s *Stack) frontendConfig(index int, p frontendPorts) frontendConfig {
 	}
 	return frontendConfig{
 		HTTP: httpConfig{Listen: ports.Addr(p.http), MetricsListen: ports.Addr(p.metrics)},
-		OIDC: oidcConfig{
-			Issuer: ports.URL(s.ports.Issuer), Audience: issuer.Audience,
-			TierClaim: "tier", UserClaim: "preferred_username",
+		OIDC: s.oidcConfig(),
+		Database: frontendDatabase{
+			URL:        s.postgres.URL(postgres.Frontend, postgres.GatewayDatabase),
+			AuditorURL: s.postgres.URL(postgres.Auditor, postgres.GatewayDatabase),
 		},
-		Database: urlConfig{URL: s.postgres.URL(postgres.Frontend, postgres.GatewayDatabase)},
 		Redis:    urlConfig{URL: s.redisURL()},
 		Audit:    auditConfig{Mode: s.options.AuditMode, SpoolDir: s.dir.file(spool)},
 		Batch:    s.batchConfig(),

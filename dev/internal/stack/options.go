@@ -19,8 +19,10 @@ type Options struct {
 	Ports       Ports
 	RandomPorts bool
 
-	RedisServer bool // redis-server from PATH in place of the embedded one
-	Shards      int  // Temporal's history shards, fixed by the first start
+	EmbeddedRedis bool // even if the machine has a redis-server
+	Shards        int  // Temporal's history shards, fixed by the first start
+
+	Keycloak bool // a real Keycloak in place of the issuer of our own
 
 	NoGateway      bool   // only what the gateway needs
 	FrontendBinary string // empty: beside the stack's own binary

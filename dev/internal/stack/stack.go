@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/openova-io/llm-gateway/dev/internal/issuer"
+	"github.com/openova-io/llm-gateway/dev/internal/keycloak"
 	"github.com/openova-io/llm-gateway/dev/internal/ports"
 	"github.com/openova-io/llm-gateway/dev/internal/postgres"
 	"github.com/openova-io/llm-gateway/dev/internal/supervise"
@@ -26,7 +27,8 @@ type Stack struct {
 	ports    allocation
 	host     *supervise.Host
 	postgres *postgres.Server
-	issuer   *issuer.Issuer
+	issuer   *issuer.Issuer    // nil with a Keycloak
+	keycloak *keycloak.Server  // nil without
 	tokens   map[string]string // by tier
 	google   *serviceAccount   // what the gateway is at the mock of Google Cloud
 

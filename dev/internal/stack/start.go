@@ -9,7 +9,6 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/openova-io/llm-gateway/dev/internal/issuer"
 	"github.com/openova-io/llm-gateway/dev/internal/ports"
 	"github.com/openova-io/llm-gateway/dev/internal/postgres"
 	"github.com/openova-io/llm-gateway/dev/internal/redis"
@@ -50,6 +49,9 @@ func (s *Stack) start(ctx context.Context) error {
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return s.startTemporal(groupCtx) })
+	if s.options.Keycloak {
+		group.Go(func() error { return s.startKeycloak(groupCtx) })
+	}
 	if !s.options.NoGateway {
 		group.Go(func() error {
 			return s.console.step("migrate", func() error { return s.migrate(groupCtx) }, say("the schema of the gateway"))
@@ -63,37 +65,32 @@ func (s *Stack) start(ctx context.Context) error {
 
 // startLocal starts the servers inside the stack's own process.
 func (s *Stack) startLocal(ctx context.Context) error {
+	identity := s.startIssuer
+	if s.options.Keycloak {
+		identity = s.prepareKeycloak
+	}
+	if err := identity(ctx); err != nil {
+		return err
+	}
 	var err error
-	if s.issuer, err = issuer.New(ports.URL(s.ports.Issuer), s.dir.file("issuer-key.pem")); err != nil {
-		return err
-	}
-	if s.tokens, err = s.makeTokens(); err != nil {
-		return err
-	}
 	if s.google, err = newServiceAccount(s.modelURL(vertexMount) + "/token"); err != nil {
 		return err
 	}
-	handlers := []struct {
-		name    string
-		port    int
-		handler http.Handler
-	}{
-		{"control", s.ports.Control, s.control()},
-		{"issuer", s.ports.Issuer, s.issuer},
-		{"model", s.ports.Model, s.models()},
+	if err := s.serve(ctx, "control", s.ports.Control, s.control()); err != nil {
+		return err
 	}
-	for _, h := range handlers {
-		listener, err := s.held.Take(h.port)
-		if err != nil {
-			return err
-		}
-		one := newHTTPService(h.name, h.port, listener, h.handler, s.refresh)
-		s.add(one)
-		if err := one.Start(ctx); err != nil {
-			return err
-		}
+	return s.serve(ctx, "model", s.ports.Model, s.models())
+}
+
+// serve starts one of them.
+func (s *Stack) serve(ctx context.Context, name string, port int, handler http.Handler) error {
+	listener, err := s.held.Take(port)
+	if err != nil {
+		return err
 	}
-	return nil
+	one := newHTTPService(name, port, listener, handler, s.refresh)
+	s.add(one)
+	return one.Start(ctx)
 }
 
 func (s *Stack) startPostgres(ctx context.Context) error {
@@ -124,12 +121,8 @@ func (s *Stack) startRedis(ctx context.Context) error {
 	port := s.ports.Redis
 	spec := supervise.Spec{Path: s.options.Self[0], Args: s.self("redis", "--port", strconv.Itoa(port))}
 	detail := "embedded, in memory"
-	if s.options.RedisServer {
-		var err error
-		if spec, err = redis.ServerSpec(port); err != nil {
-			return err
-		}
-		detail = spec.Path
+	if path := redis.Find(s.options.Self[0]); path != "" && !s.options.EmbeddedRedis {
+		spec, detail = redis.ServerSpec(path, port), path
 	}
 	spec.Name, spec.LogFile = "redis", s.dir.log("redis")
 	spec.Ready = func(ctx context.Context) error { return redis.Ready(ctx, port) }
@@ -178,22 +171,4 @@ func (s *Stack) startGateway(ctx context.Context) error {
 // self is the arguments that make the stack's own binary a child.
 func (s *Stack) self(args ...string) []string {
 	return append(append([]string{}, s.options.Self[1:]...), args...)
-}
-
-// makeTokens signs a long-lived token for each demo user, by tier; the auditor's
-// goes by its role.
-func (s *Stack) makeTokens() (map[string]string, error) {
-	tokens := map[string]string{}
-	for _, user := range issuer.Users() {
-		token, err := s.issuer.Token(issuer.Order{User: user, Lifetime: tokenLifetime})
-		if err != nil {
-			return nil, err
-		}
-		key := user.Tier
-		if len(user.Roles) > 0 {
-			key = user.Roles[0]
-		}
-		tokens[key] = token
-	}
-	return tokens, nil
 }

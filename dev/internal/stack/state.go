@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/openova-io/llm-gateway/dev/internal/keycloak"
 	"github.com/openova-io/llm-gateway/dev/internal/ports"
 	"github.com/openova-io/llm-gateway/dev/internal/postgres"
 )
@@ -25,6 +26,7 @@ type State struct {
 	PostgresURLs    map[string]string `json:"postgres_urls"`
 	RedisURL        string            `json:"redis_url"`
 	Issuer          string            `json:"issuer"`
+	Keycloak        *keycloak.Access  `json:"keycloak,omitempty"`
 	Model           string            `json:"model"`
 	InternalModel   string            `json:"internal_model"`
 	Models          map[string]string `json:"models"` // every mount of the mock model, by provider
@@ -48,7 +50,7 @@ func (s *Stack) State() State {
 			"auditor": database(postgres.Auditor), "superuser": database(postgres.Superuser),
 		},
 		RedisURL:      s.redisURL(),
-		Issuer:        ports.URL(s.ports.Issuer),
+		Issuer:        s.issuerURL(),
 		Model:         s.modelURL(anthropicMount),
 		InternalModel: s.modelURL(internalMount),
 		Models:        s.modelURLs(),
@@ -57,6 +59,9 @@ func (s *Stack) State() State {
 		Tokens:        s.tokens,
 		PIDs:          map[string]int{"stack": os.Getpid()},
 		Dir:           s.dir.path,
+	}
+	if s.keycloak != nil {
+		state.Keycloak = &s.keycloak.Access
 	}
 	for _, one := range s.list() {
 		// The servers inside the stack are not processes of their own.
