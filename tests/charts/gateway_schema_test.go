@@ -101,7 +101,12 @@ func schemaFor(t *testing.T, of reflect.Type) shape {
 		s := shape{Type: "object", Additional: false}
 		for i := range of.NumField() {
 			f := of.Field(i)
-			s.Properties = append(s.Properties, field{f.Tag.Get("koanf"), schemaFor(t, f.Type)})
+			value := schemaFor(t, f.Type)
+			if f.Tag.Get("koanf") == ",squash" { // its fields stand among the others
+				s.Properties = append(s.Properties, value.Properties...)
+				continue
+			}
+			s.Properties = append(s.Properties, field{f.Tag.Get("koanf"), value})
 		}
 		return s
 	}

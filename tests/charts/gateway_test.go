@@ -109,10 +109,15 @@ func TestEveryFileOfTheConfigurationIsMounted(t *testing.T) {
 			for _, b := range cfg.Backends {
 				files = append(files, b.Auth.TokenFile)
 			}
+			if component == "frontend" {
+				for _, p := range cfg.OIDC.Providers() {
+					files = append(files, p.Introspection.ClientSecretFile)
+				}
+			}
 			_, authority, _ := strings.Cut(cfg.Database.URL, "sslrootcert=")
 			files = append(files, authority)
 			if component == "worker" {
-				files = append(files, cfg.Temporal.TLS.CAFile, cfg.Temporal.TLS.CertFile, cfg.Temporal.TLS.KeyFile,
+				files = append(files, cfg.Audit.SealKeyFile, cfg.Temporal.TLS.CAFile, cfg.Temporal.TLS.CertFile, cfg.Temporal.TLS.KeyFile,
 					cfg.Temporal.Auth.TokenFile, cfg.Temporal.Auth.ClientSecretFile)
 			}
 			for _, file := range files {
@@ -172,6 +177,8 @@ func TestOnlyWhatNeedsItRollsThePods(t *testing.T) {
 		"a route":        {`config.tiers.team.routes[0].match=*,config.tiers.team.routes[0].backend=internal`, false},
 		"a price":        {`config.prices[0].match=*,config.prices[0].input=1`, false},
 		"a model":        {`config.models[0].id=m,config.models[0].created_at=2026-01-01T00:00:00Z`, false},
+		"a class":        {`config.classes[0].name=dear,config.classes[0].match[0]=opus`, false},
+		"an override":    {`config.overrides[0].group=/research,config.overrides[0].requests_per_day=5`, false},
 		"a backend":      {`config.backends[0].name=own,config.backends[0].dialects[0]=openai,config.backends[0].base_url=http://own,config.backends[0].auth.mode=none,` + elsewhere, false},
 		"the drain":      {`config.http.drain_timeout=5m`, true},
 		"the time zone":  {`config.quota.timezone=Europe/Berlin`, true},

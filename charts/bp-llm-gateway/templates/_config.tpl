@@ -45,6 +45,9 @@ audit:
   {{- if not .Values.frontend.spool.persistent }}
   spool_wait: {{ .Values.frontend.spool.wait }}
   {{- end }}
+  {{- if ne .Values.sealKey.source "none" }}
+  seal_key_file: {{ $etc }}/seal/{{ .Values.sealKey.key }}
+  {{- end }}
 {{- if ne .Values.submissionKey.source "none" }}
 batch:
   submission_key_file: {{ $etc }}/submission/{{ .Values.submissionKey.key }}
@@ -52,6 +55,14 @@ batch:
 oidc:
   issuer: {{ ternary .Values.keycloak.issuer "" .Values.keycloak.enabled | quote }}
   audience: {{ .Values.keycloak.audience | quote }}
+  {{- with .Values.keycloak.introspection }}
+  {{- if .mode }}
+  introspection:
+    mode: {{ .mode }}
+    client_id: {{ .clientID | quote }}
+    client_secret_file: {{ $etc }}/introspection/{{ .secret.key }}
+  {{- end }}
+  {{- end }}
 redis:
   url: {{ printf "%s://%s/%v" (ternary "rediss" "redis" .Values.redis.tls.enabled) .Values.redis.address .Values.redis.database | quote }}
   {{- with .Values.redis.username }}
@@ -97,5 +108,5 @@ temporal:
 
 {{/* The part of the file that only a new process reads: the rest is taken while it runs. */}}
 {{- define "bp-llm-gateway.config.checksum" -}}
-{{- toYaml (omit (include "bp-llm-gateway.config" . | fromYaml) "backends" "models" "prices" "tiers") | sha256sum }}
+{{- toYaml (omit (include "bp-llm-gateway.config" . | fromYaml) "backends" "models" "prices" "tiers" "classes" "overrides") | sha256sum }}
 {{- end }}

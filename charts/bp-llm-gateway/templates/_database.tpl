@@ -43,6 +43,17 @@
       key: password
 {{- end }}
 
+{{/* The environment by which a frontend shows the record. PGPASSWORD is the frontend's own, so this password has another name. */}}
+{{- define "bp-llm-gateway.records.env" -}}
+- name: LLMGW_DATABASE__AUDITOR_URL
+  value: {{ include "bp-llm-gateway.database.url" (dict "root" . "user" .Values.database.roles.auditor.name) | quote }}
+- name: LLMGW_DATABASE__AUDITOR_PASSWORD
+  valueFrom:
+    secretKeyRef:
+      name: {{ include "bp-llm-gateway.database.secret" (dict "root" . "role" "auditor") }}
+      key: password
+{{- end }}
+
 {{/* The volume with the certificate authority: only ca.crt, since CloudNativePG keeps its key beside it. */}}
 {{- define "bp-llm-gateway.database.volume" -}}
 {{- with include "bp-llm-gateway.database.caSecret" . -}}

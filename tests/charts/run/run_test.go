@@ -27,11 +27,14 @@ import (
 // ci/smoke-values.yaml and the chart's defaults.
 const gatewayValues = `
 keycloak: {enabled: %t, issuer: %q}
+frontend: {records: {enabled: true}}
+sealKey: {source: store}
 adapter: {enabled: true}
 credentials:
   internal: {files: {token: {key: llm-gateway/internal, property: token}}}
 config:
   http: {drain_delay: 1s}
+  worker: {seal_interval: 1s}
   backends:
     - {name: anthropic, dialects: [anthropic], base_url: "http://claude",
        auth: {mode: operator, token_file: /etc/llm-gateway/credentials/anthropic/token}}
@@ -92,7 +95,7 @@ func TestWhatIsRenderedRuns(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a request is answered, on record and settled", func(t *testing.T) { w.request(t, frontend) })
+	t.Run("a request is answered, on record, settled, shown and sealed", func(t *testing.T) { w.request(t, frontend) })
 	t.Run("a request by the adapter", func(t *testing.T) { w.translated(t, frontend) })
 	t.Run("the end", func(t *testing.T) {
 		for name, pod := range map[string]*kubelet.Pod{"frontend": frontend, "worker": worker, "adapter": adapter} {
@@ -163,7 +166,7 @@ func (w *world) adapter(t *testing.T) *kubelet.Pod {
 	return pod
 }
 
-// request sends a request as a new user with a quota, and follows it to its settlement by the rendered worker.
+// request sends a request as a new user with a quota, and follows it to its settlement and its seal by the rendered worker.
 func (w *world) request(t *testing.T, frontend *kubelet.Pod) {
 	token, err := w.NewUser(t.Context(), "pro")
 	if err != nil {
@@ -174,7 +177,8 @@ func (w *world) request(t *testing.T, frontend *kubelet.Pod) {
 	if got.status != http.StatusOK || !strings.Contains(got.body, "message_stop") {
 		t.Fatalf("%d: %s", got.status, got.body)
 	}
-	charged := w.ledger(t, got.header.Get("request-id"), "anthropic")
+	id := got.header.Get("request-id")
+	charged := w.ledger(t, id, "anthropic")
 	eventually(t, "the quota is settled", func() error {
 		var quota struct{ Requests, Tokens struct{ Used int64 } }
 		text := ask(t, frontend, "http://frontend:8000/quota", token, "").body
@@ -187,7 +191,7 @@ func (w *world) request(t *testing.T, frontend *kubelet.Pod) {
 		return nil
 	})
 	eventually(t, "the workflow has ended", func() error {
-		run, err := w.temporal.DescribeWorkflowExecution(t.Context(), got.header.Get("request-id"), "")
+		run, err := w.temporal.DescribeWorkflowExecution(t.Context(), id, "")
 		if err == nil && run.GetWorkflowExecutionInfo().GetStatus() != enums.WORKFLOW_EXECUTION_STATUS_COMPLETED {
 			err = errors.New(run.GetWorkflowExecutionInfo().GetStatus().String())
 		}
@@ -196,6 +200,25 @@ func (w *world) request(t *testing.T, frontend *kubelet.Pod) {
 	if got := ask(t, frontend, "http://frontend:8000/v1/models", "not a token", ""); got.status != http.StatusUnauthorized {
 		t.Errorf("without a token: %d: %s", got.status, got.body)
 	}
+	if got := ask(t, frontend, "http://frontend:8000/api/requests/"+id+"/request", token, ""); got.status != http.StatusOK || !strings.Contains(got.body, "as rendered") {
+		t.Errorf("what the record shows: %d: %s", got.status, got.body)
+	}
+	eventually(t, "a signed seal has the request", func() error { return w.sealed(t, id) })
+}
+
+// sealed looks for the seal of a request, which the rendered worker's key has signed.
+func (w *world) sealed(t *testing.T, id string) error {
+	db, err := pgx.Connect(t.Context(), w.database(t, "llmgw"))
+	if err != nil {
+		return err
+	}
+	defer db.Close(t.Context())
+	var seals int
+	const of = "SELECT count(*) FROM seals WHERE $1 BETWEEN first_id AND last_id AND signature IS NOT NULL"
+	if err = db.QueryRow(t.Context(), of, id).Scan(&seals); err == nil && seals != 1 {
+		err = fmt.Errorf("%d signed seals have it", seals)
+	}
+	return err
 }
 
 // translated sends a request that the gateway gives to the adapter.

@@ -5,6 +5,9 @@ package run
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"io"
 	"net/http"
@@ -74,6 +77,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w := &world{Stack: stack, node: kubelet.New(t, images), store: map[string]string{
 		"llm-gateway/anthropic/token": "mock-operator-token", "llm-gateway/internal/token": "mock-internal-token",
+		"llm-gateway/seal/key": sealKey(t),
 	}}
 	if w.admin, err = pgx.Connect(t.Context(), w.database(t, "postgres")); err != nil {
 		t.Fatal(err)
@@ -99,6 +103,20 @@ func (w *world) namespace(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// sealKey is a new key for the ledger's seals, as openssl genpkey makes one.
+func sealKey(t *testing.T) string {
+	t.Helper()
+	_, key, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
 }
 
 // database is the URL by which the superuser reaches a database.
