@@ -42,15 +42,11 @@ func (s *session) login(ctx context.Context, f loginFlags) error {
 	if f.store != "" && f.store != storeKeyring && f.store != storeFile {
 		return fmt.Errorf("there is no store %q. Give --store keyring or --store file", f.store)
 	}
-	a, err := s.address()
+	gateway, logins, err := s.here()
 	if err != nil {
 		return err
 	}
-	logins, err := s.logins()
-	if err != nil {
-		return err
-	}
-	if err := f.complete(ctx, a.base); err != nil {
+	if err := f.complete(ctx, gateway); err != nil {
 		return err
 	}
 	provider, err := discoverIssuer(ctx, f.issuer)
@@ -62,7 +58,7 @@ func (s *session) login(ctx context.Context, f loginFlags) error {
 		return err
 	}
 	in := &login{
-		Gateway: a.base, Issuer: provider.Name, Client: f.client, TokenURL: provider.TokenURL, RevokeURL: provider.RevokeURL,
+		Gateway: gateway, Issuer: provider.Name, Client: f.client, TokenURL: provider.TokenURL, RevokeURL: provider.RevokeURL,
 		Store: cmp.Or(f.store, storeKeyring),
 	}
 	in.take(token, s.Now())

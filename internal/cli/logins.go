@@ -51,6 +51,16 @@ func (s *session) logins() (*logins, error) {
 	return &logins{filepath.Join(dir, "llmgw"), s.Keyring}, nil
 }
 
+// here is the gateway that a command is about, and the user's logins.
+func (s *session) here() (gateway string, logins *logins, err error) {
+	a, err := s.address()
+	if err != nil {
+		return "", nil, err
+	}
+	logins, err = s.logins()
+	return a.base, logins, err
+}
+
 // last is the gateway of the last login; "" if there was none.
 func (l *logins) last() string {
 	text, _ := os.ReadFile(filepath.Join(l.dir, "gateway"))

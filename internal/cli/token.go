@@ -17,15 +17,11 @@ func (s *session) tokenCommand() *cobra.Command {
 			"Claude Code runs this as its apiKeyHelper: llmgw configure claude sets that up.",
 		Example: "  curl -H \"Authorization: Bearer $(llmgw token)\" https://llm.example.com/quota",
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			a, err := s.address()
+			gateway, logins, err := s.here()
 			if err != nil {
 				return err
 			}
-			logins, err := s.logins()
-			if err != nil {
-				return err
-			}
-			token, err := s.fresh(cmd.Context(), logins, a.base)
+			token, err := s.fresh(cmd.Context(), logins, gateway)
 			if err != nil {
 				return err
 			}
@@ -44,22 +40,18 @@ func (s *session) logoutCommand() *cobra.Command {
 
 // logout ends a login at the identity provider, and here whatever that says.
 func (s *session) logout(ctx context.Context) error {
-	a, err := s.address()
+	gateway, logins, err := s.here()
 	if err != nil {
 		return err
 	}
-	logins, err := s.logins()
-	if err != nil {
-		return err
-	}
-	unlock, err := logins.lock(a.base)
+	unlock, err := logins.lock(gateway)
 	if err != nil {
 		return err
 	}
 	defer unlock()
-	in, err := logins.load(a.base)
+	in, err := logins.load(gateway)
 	if errors.Is(err, errNoLogin) {
-		s.say("You are not logged in at %s.", a.base)
+		s.say("You are not logged in at %s.", gateway)
 		return nil
 	}
 	if err != nil {
@@ -73,7 +65,7 @@ func (s *session) logout(ctx context.Context) error {
 	if err := logins.remove(in); err != nil {
 		return fmt.Errorf("the login cannot be removed: %w", err)
 	}
-	s.say("You are logged out of %s.", a.base)
+	s.say("You are logged out of %s.", gateway)
 	return nil
 }
 

@@ -5,9 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
-	"strconv"
 	"strings"
-	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/klauspost/compress/zstd"
@@ -38,7 +36,7 @@ func (p *recordPaths) exportLedger(c *gin.Context) error {
 	if err != nil {
 		return err
 	}
-	h := seal.Header{Gateway: version.String(), From: optionalTime(from), Before: optionalTime(to)}
+	h := seal.Header{Gateway: version.String(), From: optional(from.UTC()), Before: optional(to.UTC())}
 	c.Header("Content-Type", "application/x-ndjson")
 	c.Header("Vary", "Accept-Encoding")
 	packed := strings.Contains(c.GetHeader("Accept-Encoding"), "zstd")
@@ -83,28 +81,11 @@ func (p *recordPaths) stream(c *gin.Context, write func(io.Writer) error) error 
 	panic(http.ErrAbortHandler)
 }
 
-func optionalTime(t time.Time) *time.Time {
-	if t.IsZero() {
-		return nil
-	}
-	t = t.UTC()
-	return &t
-}
-
 // listSeals tells of the seals, without what they list.
 func (p *recordPaths) listSeals(c *gin.Context) error {
-	if err := known(c, "limit", "after"); err != nil {
-		return err
-	}
-	limit, err := pageSize(c.Query("limit"), defaultPage, maxRecords)
+	after, limit, err := numberedPage(c)
 	if err != nil {
 		return err
-	}
-	var after int64
-	if text := c.Query("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 1 {
-			return invalid("after: %q is no number of a seal.", text)
-		}
 	}
 	found, err := p.Seals.Seals(c.Request.Context(), after, limit+1)
 	if err != nil {

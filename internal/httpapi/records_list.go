@@ -115,18 +115,9 @@ func parseUUID(text string) (uuid.UUID, bool) {
 }
 
 func (p *recordPaths) listReads(c *gin.Context) error {
-	if err := known(c, "limit", "after"); err != nil {
-		return err
-	}
-	limit, err := pageSize(c.Query("limit"), defaultPage, maxRecords)
+	after, limit, err := numberedPage(c)
 	if err != nil {
 		return err
-	}
-	var after int64
-	if text := c.Query("after"); text != "" {
-		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 1 {
-			return invalid("after: %q is no id of this list.", text)
-		}
 	}
 	found, more, err := p.Store.Reads(c.Request.Context(), uuid.Nil, after, limit)
 	if err != nil {
@@ -134,4 +125,20 @@ func (p *recordPaths) listReads(c *gin.Context) error {
 	}
 	c.JSON(http.StatusOK, api.ReadList{Data: describedReads(found), HasMore: more})
 	return nil
+}
+
+// numberedPage is the page that a client asked for of a list whose lines have numbers; after is 0 for the first.
+func numberedPage(c *gin.Context) (after int64, limit int, err error) {
+	if err := known(c, "limit", "after"); err != nil {
+		return 0, 0, err
+	}
+	if limit, err = pageSize(c.Query("limit"), defaultPage, maxRecords); err != nil {
+		return 0, 0, err
+	}
+	if text := c.Query("after"); text != "" {
+		if after, err = strconv.ParseInt(text, 10, 64); err != nil || after < 1 {
+			return 0, 0, invalid("after: %q is no number of a line in this list.", text)
+		}
+	}
+	return after, limit, nil
 }

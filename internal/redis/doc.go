@@ -5,7 +5,7 @@
 //	quota:{<subject>}:<start of the window, UTC, 20060102T1504Z>    a hash
 //	    requests, tokens                    what is used: settled and reserved together
 //	    requests:<class>, tokens:<class>    that of it which is of a class of models
-//	    reset                               end of the window, in Unix seconds
+//	    start, reset                        the window, in Unix seconds
 //	    <uuid>                              an open reservation: "<requests> <tokens>", " <class>" if it is of one
 //	    rebuild                             "<token> <deadline in Unix seconds>" while it is rebuilt
 //	    late:<uuid>                         a settlement that came meanwhile: "<requests> <tokens> <class>"

@@ -1,7 +1,7 @@
 -- Ends a rebuild: makes a window what the database says, and what happened here since it said so.
 --
 -- KEYS: the window, the minute, the places.
--- ARGV: the token, expiry and reset of the window (Unix seconds), the end of a place (milliseconds); then lists, each after its
+-- ARGV: the token, expiry, start and reset of the window (Unix seconds), the end of a place (milliseconds); then lists, each after its
 -- length: sums (class, requests, tokens); open in the database (id, requests, tokens, class, 1 if it has ended); open here at the beginning and in
 -- the ledger (id, requests, tokens, class); open here at the beginning and unknown to the database (id); settled here before
 -- the beginning (id); in the minute (id, milliseconds); running (id).
@@ -16,7 +16,7 @@ if not window['rebuild'] or string.match(window['rebuild'], '^(%S+)') ~= ARGV[1]
   return {LOST, 0, 0, 0, 0, 0, 0, 0} -- Redis was emptied since, or another took over
 end
 
-local next_arg = 5
+local next_arg = 6
 local function list(width)
   local n, items = tonumber(ARGV[next_arg]), {}
   next_arg = next_arg + 1
@@ -120,7 +120,7 @@ for field in pairs(window) do
   end
 end
 redis.call('HDEL', KEYS[1], 'rebuild')
-redis.call('HSET', KEYS[1], 'requests', whole(requests), 'tokens', whole(tokens), 'reset', ARGV[3])
+redis.call('HSET', KEYS[1], 'requests', whole(requests), 'tokens', whole(tokens), 'start', ARGV[3], 'reset', ARGV[4])
 redis.call('EXPIREAT', KEYS[1], ARGV[2])
 
 -- The minute and the places are only filled up: who keeps them knows better than the database.
@@ -130,8 +130,8 @@ if warm == 0 then
     redis.call('PEXPIRE', KEYS[2], 61000)
   end
   for _, r in ipairs(running) do
-    redis.call('ZADD', KEYS[3], 'NX', ARGV[4], r[1])
-    redis.call('PEXPIREAT', KEYS[3], ARGV[4])
+    redis.call('ZADD', KEYS[3], 'NX', ARGV[5], r[1])
+    redis.call('PEXPIREAT', KEYS[3], ARGV[5])
   end
 end
 return {DONE, warm, before_requests, before_tokens, requests, tokens, wrong, missing}

@@ -147,7 +147,7 @@ func (q *Quota) finish(ctx context.Context, subject string, w gateway.Window, to
 	if soonest := now.Add(time.Hour); expiry.Before(soonest) {
 		expiry = soonest // a window of long ago is wanted again
 	}
-	list := arguments{token, expiry.Unix(), w.Reset.Unix(), now.Add(q.place).UnixMilli()}
+	list := arguments{token, expiry.Unix(), w.Start.Unix(), w.Reset.Unix(), now.Add(q.place).UnixMilli()}
 	list = append(list, len(snap.Settled))
 	for class, used := range snap.Settled {
 		list = append(list, class, used.Requests, used.Tokens)

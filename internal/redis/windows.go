@@ -74,11 +74,18 @@ func openWindow(key string, fields map[string]string) (w gateway.OpenWindow, err
 	if w.Subject, w.Window.Start, err = parseKey(key); err != nil {
 		return w, err
 	}
-	reset, err := strconv.ParseInt(fields["reset"], 10, 64)
-	if err != nil {
-		return w, fmt.Errorf("reset of %q: %w", key, err)
+	// The key has the start to the minute, which is not enough for every zone. A window of the version before has no more.
+	for name, into := range map[string]*time.Time{"start": &w.Window.Start, "reset": &w.Window.Reset} {
+		text, ok := fields[name]
+		if !ok {
+			continue
+		}
+		at, err := strconv.ParseInt(text, 10, 64)
+		if err != nil {
+			return w, fmt.Errorf("%s of %q: %w", name, key, err)
+		}
+		*into = time.Unix(at, 0).UTC()
 	}
-	w.Window.Reset = time.Unix(reset, 0).UTC()
 	for field := range fields {
 		if id, ok := parseID(field); ok {
 			w.Open = append(w.Open, id)

@@ -6,7 +6,7 @@
 --
 -- Frontends of the version before go on while this is applied and after it. Workers do not: their rows would be in no
 -- seal, so they are refused, and what they would have written waits until workers of this version run. Rows that are there
--- already get their digest here, some 20,000 a second; the ledger takes no rows meanwhile, and nothing is lost by that.
+-- already get their digest here; the ledger takes no rows meanwhile, and nothing is lost by that.
 --
 -- +goose Up
 
