@@ -20,6 +20,7 @@ func (x *exchange) finish(ctx context.Context, out *gateway.Outcome) error {
 		out.Body = x.tape.Body()
 	}
 	x.s.Metrics.Ended(&x.intent, out)
+	x.leave(ctx) // before the client has the whole answer, since it may ask again at once
 	err := x.s.Recorder.Finish(ctx, out)
 	if err == nil {
 		return nil
