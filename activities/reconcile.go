@@ -89,9 +89,7 @@ func (m *Maintenance) Reconcile(ctx context.Context) (Reconciled, error) {
 
 func (r *Reconciled) add(d *gateway.Drift) {
 	r.Repaired++
-	r.Requests += distance(d.Before.Requests, d.After.Requests)
-	r.Tokens += distance(d.Before.Tokens, d.After.Tokens)
+	r.Requests += d.Requests()
+	r.Tokens += d.Tokens()
 	r.Reservations += d.Reservations
 }
-
-func distance(a, b int64) int64 { return max(a-b, b-a) }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/user"
@@ -10,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/openova-io/llm-gateway/internal/config"
+	"github.com/openova-io/llm-gateway/internal/gateway"
 	"github.com/openova-io/llm-gateway/internal/postgres"
 	"github.com/openova-io/llm-gateway/internal/seal"
 )
@@ -120,10 +122,7 @@ func (m *measure) instant(flag, text string) (*time.Time, error) {
 	if text == "" {
 		return nil, nil
 	}
-	t, err := time.ParseInLocation(time.DateOnly, text, m.zone)
-	if err != nil {
-		t, err = time.Parse(time.RFC3339, text)
-	}
+	t, err := gateway.ParseInstant(text, m.zone)
 	if err != nil {
 		return nil, fmt.Errorf("--%s %q is neither a date such as 2026-11-23 nor a time such as 2026-11-23T08:00:00Z", flag, text)
 	}
@@ -163,7 +162,7 @@ func (m *measure) holds(cmd *cobra.Command, db *postgres.DB, _ []string) error {
 	fmt.Fprintln(w, "HOLD\tSINCE\tBY\tSUBJECT\tFROM\tTO\tREASON")
 	for i := range list {
 		n := &list[i]
-		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", n.ID, m.moment(&n.At), n.By, orWord(n.Subject, "everybody"), m.moment(n.From), m.moment(n.Before), n.Reason)
+		fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%s\t%s\t%s\n", n.ID, m.moment(&n.At), n.By, cmp.Or(n.Subject, "everybody"), m.moment(n.From), m.moment(n.Before), n.Reason)
 	}
 	return w.Flush()
 }
@@ -173,13 +172,6 @@ func (m *measure) moment(t *time.Time) string {
 		return "-"
 	}
 	return t.In(m.zone).Format("2006-01-02 15:04:05")
-}
-
-func orWord(text, otherwise string) string {
-	if text == "" {
-		return otherwise
-	}
-	return text
 }
 
 func (m *measure) erase(cmd *cobra.Command, db *postgres.DB, _ []string) error {

@@ -7,7 +7,6 @@ import (
 	"os"
 	"strconv"
 	"strings"
-	"text/tabwriter"
 	"time"
 	"unicode"
 
@@ -100,7 +99,7 @@ func verifyPacked(in io.Reader, o seal.Options) (seal.Report, error) {
 
 // tell tells people what a verification found.
 func (s *session) tell(r *seal.Report, keys []ed25519.PublicKey) error {
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintf(w, "ledger\t%s, exported %s by %s\n", s.span(r.Header.From, r.Header.Before), s.moment(r.Header.MadeAt), printable(r.Header.Gateway))
 	fmt.Fprintf(w, "rows\t%s\n", grouped(r.End.Rows))
 	if r.End.Pending > 0 {

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -93,7 +92,7 @@ func (s *session) list(ctx context.Context, c *client, limit int) error {
 		s.say("You have no batches. llmgw batch submit FILE makes one.")
 		return nil
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "ID\tCREATED\tDONE\tFAILED\tSTATE")
 	for i := range found.Data {
 		b := &found.Data[i]

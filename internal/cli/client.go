@@ -148,24 +148,33 @@ func (c *client) batch(ctx context.Context, id string) (api.Batch, error) {
 
 // batches are the newest of the caller, at most limit, or all if that is 0.
 func (c *client) batches(ctx context.Context, limit int) (api.BatchList, error) {
-	list := api.BatchList{Data: []api.Batch{}}
+	found, more, err := newest(ctx, c, "/batches", url.Values{}, limit, func(b *api.Batch) string { return b.ID })
+	return api.BatchList{Data: found, HasMore: more}, err
+}
+
+// newest are the first lines of a list, at most limit, or all if that is 0. It tells whether there are more.
+func newest[T any](ctx context.Context, c *client, path string, query url.Values, limit int, id func(*T) string) (found []T, more bool, err error) {
+	found = []T{}
 	for {
-		query := url.Values{"limit": {strconv.Itoa(pageSize(limit - len(list.Data)))}}
-		if n := len(list.Data); n > 0 {
-			query.Set("after", list.Data[n-1].ID)
+		query.Set("limit", strconv.Itoa(pageSize(limit-len(found))))
+		if n := len(found); n > 0 {
+			query.Set("after", id(&found[n-1]))
 		}
-		var page api.BatchList
-		if err := c.get(ctx, "/batches?"+query.Encode(), &page); err != nil {
-			return list, err
+		var page struct {
+			Data    []T  `json:"data"`
+			HasMore bool `json:"has_more"`
 		}
-		list.Data, list.HasMore = append(list.Data, page.Data...), page.HasMore
-		if !page.HasMore || len(page.Data) == 0 || limit > 0 && len(list.Data) >= limit {
-			return list, nil
+		if err := c.get(ctx, path+"?"+query.Encode(), &page); err != nil {
+			return found, more, err
+		}
+		found, more = append(found, page.Data...), page.HasMore
+		if !more || len(page.Data) == 0 || limit > 0 && len(found) >= limit {
+			return found, more, nil
 		}
 	}
 }
 
-// pageSize is how many batches to ask for if so many are missing; below 1 is any number.
+// pageSize is how many lines to ask for if so many are missing; below 1 is any number.
 func pageSize(missing int) int {
 	const most = 100
 	if missing < 1 {

@@ -2,7 +2,9 @@ package cli
 
 import (
 	"fmt"
+	"io"
 	"strconv"
+	"text/tabwriter"
 	"time"
 )
 
@@ -45,4 +47,16 @@ func period(d time.Duration) string {
 		return fmt.Sprintf("%d m %d s", d/time.Minute, d%time.Minute/time.Second)
 	}
 	return fmt.Sprintf("%d s", d/time.Second)
+}
+
+// table aligns the columns of what is written to it, which tabs part. It has to be flushed.
+func (s *session) table() *tabwriter.Writer { return tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0) }
+
+// rows writes what there is to say of one thing, a line for each name that has a text.
+func rows(table io.Writer) func(name, text string) {
+	return func(name, text string) {
+		if text != "" {
+			fmt.Fprintf(table, "%s\t%s\n", name, text)
+		}
+	}
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -45,7 +44,7 @@ func (s *session) models(ctx context.Context, c *client) error {
 		s.say("Your subscription has no models. Ask the operator of the gateway.")
 		return nil
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "MODEL\tANSWERED BY\tAT")
 	for _, m := range found {
 		var names, backends []string

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -38,7 +37,7 @@ func (s *session) quota(ctx context.Context, c *client) error {
 		whose += ", with the limits of the " + q.Override
 	}
 	fmt.Fprintln(s.Out, whose)
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	for i := range q.Limits {
 		l := &q.Limits[i]
 		fmt.Fprintf(w, "%s\t%s\t%s of %s\t%s left\t%s\n", limitName(l), share(l), grouped(l.Used), grouped(l.Limit), grouped(l.Remaining), s.reset(l))

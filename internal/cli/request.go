@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"text/tabwriter"
 
 	"github.com/openova-io/llm-gateway/internal/api"
 )
@@ -17,12 +16,8 @@ func (s *session) showRequest(ctx context.Context, c *client, id string) error {
 	if s.json {
 		return s.writeJSON(r)
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-	row := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", name, text)
-		}
-	}
+	w := s.table()
+	row := rows(w)
 	row("id", r.ID)
 	row("status", status(&r))
 	row("error", r.Error)

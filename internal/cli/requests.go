@@ -6,8 +6,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"strconv"
-	"text/tabwriter"
 
 	"github.com/google/uuid"
 	"github.com/spf13/cobra"
@@ -77,7 +75,7 @@ func (s *session) listRequests(ctx context.Context, c *client, query url.Values,
 		s.say("There are no such requests.")
 		return nil
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
+	w := s.table()
 	fmt.Fprintln(w, "ID\tADMITTED\tUSER\tMODEL\tSTATUS\tTOKENS\tTOOK")
 	for i := range found.Data {
 		r := &found.Data[i]
@@ -95,21 +93,8 @@ func (s *session) listRequests(ctx context.Context, c *client, query url.Values,
 
 // requests are the newest that the filters let pass, at most limit, or all if that is 0.
 func (c *client) requests(ctx context.Context, query url.Values, limit int) (api.RequestList, error) {
-	list := api.RequestList{Data: []api.Request{}}
-	for {
-		query.Set("limit", strconv.Itoa(pageSize(limit-len(list.Data))))
-		if n := len(list.Data); n > 0 {
-			query.Set("after", list.Data[n-1].ID)
-		}
-		var page api.RequestList
-		if err := c.get(ctx, "/api/requests?"+query.Encode(), &page); err != nil {
-			return list, err
-		}
-		list.Data, list.HasMore = append(list.Data, page.Data...), page.HasMore
-		if !page.HasMore || len(page.Data) == 0 || limit > 0 && len(list.Data) >= limit {
-			return list, nil
-		}
-	}
+	found, more, err := newest(ctx, c, "/api/requests", query, limit, func(r *api.Request) string { return r.ID })
+	return api.RequestList{Data: found, HasMore: more}, err
 }
 
 func (s *session) requestsShowCommand() *cobra.Command {

@@ -7,7 +7,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	"github.com/openova-io/llm-gateway/internal/api"
@@ -22,12 +21,8 @@ func (s *session) show(ctx context.Context, c *client, id string) error {
 	if s.json {
 		return s.writeJSON(b)
 	}
-	w := tabwriter.NewWriter(s.Out, 0, 0, 2, ' ', 0)
-	row := func(name, text string) {
-		if text != "" {
-			fmt.Fprintf(w, "%s\t%s\n", name, text)
-		}
-	}
+	w := s.table()
+	row := rows(w)
 	row("id", b.ID)
 	row("endpoint", b.Endpoint)
 	row("state", s.state(&b))

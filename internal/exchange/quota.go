@@ -15,9 +15,10 @@ func (x *exchange) reserve(ctx context.Context) error {
 	if in.Charge.Requests == 0 {
 		return nil
 	}
-	err := x.ask(ctx)
+	use, err := x.ask(ctx)
 	if err == nil {
 		in.Reserved = true
+		quotaHeader(x.client.Header(), in, x.limits, use)
 		return nil
 	}
 	if !x.limits.Open || errors.Is(err, errSpent) {
@@ -34,7 +35,7 @@ func (x *exchange) confirm(ctx context.Context) error {
 	if !x.s.Confirm || !x.intent.Reserved || !x.limits.Set() {
 		return nil
 	}
-	err := x.ask(ctx)
+	_, err := x.ask(ctx)
 	if err == nil || x.limits.Open && !errors.Is(err, errSpent) {
 		return nil
 	}
@@ -50,8 +51,8 @@ func (x *exchange) confirm(ctx context.Context) error {
 // errSpent is in the chain of ask's error where a limit was met, and not where it is not known.
 var errSpent = errors.New("a limit was met")
 
-// ask has the request counted, once, and tells the client where it stands.
-func (x *exchange) ask(ctx context.Context) error {
+// ask has the request counted, once, and answers what is used then. A client that is refused is told where it stands.
+func (x *exchange) ask(ctx context.Context) (gateway.Use, error) {
 	in := &x.intent
 	ctx, cancel := context.WithTimeout(ctx, x.s.QuotaTimeout)
 	defer cancel()
@@ -59,16 +60,16 @@ func (x *exchange) ask(ctx context.Context) error {
 		ID: in.ID, Subject: in.Principal.Subject, Window: in.Window, Class: in.Class, Charge: in.Charge, At: in.AdmittedAt, Limits: x.limits,
 	})
 	if err != nil {
-		return &gateway.Error{
+		return use, &gateway.Error{
 			Code: gateway.Overloaded, RetryAfter: 2 * time.Second, Cause: err,
 			Message: "Your quota cannot be checked right now, so your request was not sent. Nothing was charged. Try again in a few seconds.",
 		}
 	}
-	quotaHeader(x.client.Header(), in, x.limits, use)
 	if refusal != gateway.Admitted {
-		return spent(in, x.limits, use, refusal)
+		quotaHeader(x.client.Header(), in, x.limits, use)
+		return use, spent(in, x.limits, use, refusal)
 	}
-	return nil
+	return use, nil
 }
 
 // release gives back the reservation of a request that is not sent. Where that fails, the sweep finds it.

@@ -19,6 +19,14 @@ func DayWindow(now time.Time, zone *time.Location) Window {
 	return Window{Start: time.Date(y, m, d, 0, 0, 0, 0, zone), Reset: time.Date(y, m, d+1, 0, 0, 0, 0, zone)}
 }
 
+// ParseInstant reads a time as people give one: in RFC 3339, or a date, which is the midnight that it begins with in the zone.
+func ParseInstant(text string, zone *time.Location) (time.Time, error) {
+	if t, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
+		return t, nil
+	}
+	return time.Parse(time.RFC3339, text)
+}
+
 // Used is how much of a window is gone: settled and still reserved together.
 type Used struct {
 	Requests int64
@@ -94,6 +102,14 @@ type Drift struct {
 	After        Used
 	Reservations int // that were missing or wrong
 }
+
+// Requests is by how many requests it was wrong, up or down.
+func (d Drift) Requests() int64 { return distance(d.Before.Requests, d.After.Requests) }
+
+// Tokens is by how many tokens it was wrong, up or down.
+func (d Drift) Tokens() int64 { return distance(d.Before.Tokens, d.After.Tokens) }
+
+func distance(a, b int64) int64 { return max(a-b, b-a) }
 
 // EstimateTokens guesses the input tokens of a request body from its length. It errs high for prose and code,
 // and needs no tokenizer; the backend's own usage replaces it when the request is settled.

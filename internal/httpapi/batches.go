@@ -97,10 +97,10 @@ func (p *batchPaths) enabled(c *gin.Context) {
 }
 
 // told makes a handler of one that may fail.
-func (p *batchPaths) told(handle func(*gin.Context) error) gin.HandlerFunc {
+func (a *API) told(handle func(*gin.Context) error) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		if err := handle(c); err != nil {
-			p.fail(c, unavailable(err))
+			a.fail(c, unavailable(err))
 		}
 	}
 }

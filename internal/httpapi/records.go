@@ -37,7 +37,7 @@ type recordPaths struct {
 }
 
 func (p *recordPaths) route(engine *gin.Engine) {
-	at := engine.Group("/api", p.authenticate, p.shown)
+	at := engine.Group("/api", p.authenticate, p.shown, unkept)
 	at.GET("/requests", p.told(p.listRequests))
 	at.GET("/requests/:id", p.told(p.request))
 	at.GET("/requests/:id/request", p.told(p.requestBody))
@@ -59,6 +59,9 @@ func (p *recordPaths) shown(c *gin.Context) {
 	}
 }
 
+// unkept asks caches to keep nothing of what is shown.
+func unkept(c *gin.Context) { c.Header("Cache-Control", "no-store") }
+
 // auditorsOnly lets auditors pass.
 func (p *recordPaths) auditorsOnly(c *gin.Context) {
 	if !auditor(c) {
@@ -73,16 +76,6 @@ func forAuditors(what string) error {
 	return &gateway.Error{
 		Code: gateway.Forbidden, NoRetry: true,
 		Message: what + " is for auditors. Ask whoever manages the accounts for the role " + gateway.Auditor + ".",
-	}
-}
-
-// told makes a handler of one that may fail.
-func (p *recordPaths) told(handle func(*gin.Context) error) gin.HandlerFunc {
-	return func(c *gin.Context) {
-		c.Header("Cache-Control", "no-store")
-		if err := handle(c); err != nil {
-			p.fail(c, unavailable(err))
-		}
 	}
 }
 

@@ -99,10 +99,7 @@ func (p *recordPaths) instant(c *gin.Context, name string) (time.Time, error) {
 	if text == "" {
 		return time.Time{}, nil
 	}
-	if t, err := time.ParseInLocation(time.DateOnly, text, p.Zone); err == nil {
-		return t, nil
-	}
-	t, err := time.Parse(time.RFC3339, text)
+	t, err := gateway.ParseInstant(text, p.Zone)
 	if err != nil {
 		return t, invalid("%s: %q is neither a time such as 2026-11-20T08:00:00Z nor a date such as 2026-11-20.", name, text)
 	}

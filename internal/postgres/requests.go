@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/openova-io/llm-gateway/internal/gateway"
+	"github.com/openova-io/llm-gateway/internal/seal"
 )
 
 const selectRequests = `
@@ -88,21 +88,12 @@ func chosen(f gateway.RecordFilter) (where string, args []any) {
 		tests = append(tests, "false")
 	}
 	if !f.From.IsZero() {
-		test("r.id >= $%d", pgtype.UUID{Bytes: lowest(f.From), Valid: true})
+		test("r.id >= $%d", pgtype.UUID{Bytes: seal.Floor(f.From), Valid: true})
 	}
 	if !f.To.IsZero() {
-		test("r.id < $%d", pgtype.UUID{Bytes: lowest(f.To), Valid: true})
+		test("r.id < $%d", pgtype.UUID{Bytes: seal.Floor(f.To), Valid: true})
 	}
 	return strings.Join(append(tests, "true"), " AND "), args
-}
-
-// lowest is the lowest UUIDv7 of an instant.
-func lowest(t time.Time) (id uuid.UUID) {
-	ms := max(0, t.UnixMilli())
-	for i := range 6 {
-		id[i] = byte(ms >> (40 - 8*i)) //nolint:gosec // eight bits of it are what is wanted
-	}
-	return id
 }
 
 // addBodies tells of the bodies of requests that are kept.

@@ -18,6 +18,6 @@ func NewDrift(reg prometheus.Registerer) func(d gateway.Drift) {
 	})
 	return func(d gateway.Drift) {
 		windows.Inc()
-		requests.Add(float64(max(d.Before.Requests-d.After.Requests, d.After.Requests-d.Before.Requests)))
+		requests.Add(float64(d.Requests()))
 	}
 }
